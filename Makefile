@@ -1,0 +1,59 @@
+# Everything one does with the book. `make` alone lists it.
+# A recipe that needs Python uses the environment in .venv, which the first one that runs makes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONPATH := $(CURDIR)
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve lab test notebooks check format bench chapter constraints clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+.venv/.installed: requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The book needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what requirements.txt names into .venv ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt -c constraints.txt
+	@touch $@
+
+book: .venv/.installed ## execute the notebooks (cached) and build the site into _build/html
+	@$(BIN)/jupyter-book build . --warningiserror --keep-going
+	@echo "The book: $(CURDIR)/_build/html/index.html"
+
+serve: book ## build the book and open it in a browser
+	@$(BIN)/python -m livepage.serve _build/html
+
+lab: .venv/.installed ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab --notebook-dir=. chapters
+
+test: book ## run every test: library, notebooks, built book
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --nbval -p no:doctest chapters
+
+notebooks: .venv/.installed ## re-execute the chapters and store their outputs
+	@$(BIN)/python -m livepage.notebooks
+
+check: .venv/.installed ## lint and check the formatting
+	@$(BIN)/ruff check .
+
+format: .venv/.installed ## mend what the linter can mend
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/.installed ## measure nnlib against its peers
+	@$(BIN)/python -m benchmarks
+
+chapter: .venv/.installed ## build one chapter alone: make chapter NAME=losses
+	@test -n "$(NAME)" || { echo 'Which chapter? make chapter NAME=losses'; exit 2; }
+	@$(BIN)/python -m livepage.chapter $(NAME)
+
+constraints: .venv/.installed ## pin anew everything that requirements.txt brings along
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile requirements.txt --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt
+	@wc -l constraints.txt
+
+clean: ## remove what was built
+	@rm -rf _build

@@ -1,0 +1,213 @@
+// Brings the page's figures to life without a kernel and without another host.
+//
+// An executed notebook leaves two kinds of elements in its page: one with the state of all widget models, and one for
+// each view, naming its model. Here each view of an anywidget becomes `render({model, el, page})`, as it would in
+// Jupyter. A plain script, because pages opened from a disk may not load modules.
+"use strict";
+(() => {
+  const STATE = "application/vnd.jupyter.widget-state+json";
+  const VIEW = "application/vnd.jupyter.widget-view+json";
+  const read = (script) => JSON.parse(script.textContent);
+
+  // ---- models -------------------------------------------------------------------------------------------------
+
+  function bytes(base64) {
+    const text = atob(base64);
+    const array = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) array[i] = text.charCodeAt(i);
+    return new DataView(array.buffer);
+  }
+
+  // The state of one widget: what a view may ask of it is what anywidget promises. All views of a model share it.
+  class Model {
+    #values;
+    #listeners = new Map();
+
+    constructor({ state, buffers = [] }) {
+      this.#values = state;
+      for (const { path, data } of buffers) {
+        const parent = path.slice(0, -1).reduce((value, key) => value[key], state);
+        parent[path.at(-1)] = bytes(data);
+      }
+    }
+
+    get(name) {
+      return this.#values[name];
+    }
+
+    set(name, value) {
+      if (Object.is(this.#values[name], value)) return;
+      this.#values[name] = value;
+      this.#emit(`change:${name}`, value);
+      this.#emit("change");
+    }
+
+    on(names, listener) {
+      for (const name of names.split(/\s+/)) {
+        if (!this.#listeners.has(name)) this.#listeners.set(name, new Set());
+        this.#listeners.get(name).add(listener);
+      }
+    }
+
+    off(names, listener) {
+      for (const name of names ? names.split(/\s+/) : [...this.#listeners.keys()]) {
+        if (listener) this.#listeners.get(name)?.delete(listener);
+        else this.#listeners.delete(name);
+      }
+    }
+
+    save_changes() {} // no kernel to tell
+
+    send() {}
+
+    #emit(name, value) {
+      for (const listener of [...(this.#listeners.get(name) ?? [])]) listener({ model: this, new: value }, value);
+    }
+  }
+
+  // ---- views --------------------------------------------------------------------------------------------------
+
+  // `source` is a program's text; a Blob makes it a module even on a page without a server.
+  const modules = new Map();
+  function load(source) {
+    if (!modules.has(source)) {
+      const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      modules.set(source, import(address).finally(() => URL.revokeObjectURL(address)));
+    }
+    return modules.get(source);
+  }
+
+  const styled = new Set();
+  function style(sheet) {
+    if (styled.has(sheet)) return;
+    styled.add(sheet);
+    document.head.append(Object.assign(document.createElement("style"), { textContent: sheet }));
+  }
+
+  // What a page adds to Jupyter's protocol. `compute`, where the book has it, runs a recording in the page itself.
+  const page = { compute: undefined };
+
+  const started = new Map();
+  async function definition(model, texts) {
+    const exported = (await load(texts[model.get("_esm")])).default;
+    const widget = typeof exported === "function" ? await exported() : exported;
+    await widget.initialize?.({ model, page });
+    return widget;
+  }
+
+  async function show(script, models, texts) {
+    const { model_id: id } = read(script);
+    const model = models.get(id);
+    if (!model) return;
+    if (!started.has(id)) started.set(id, definition(model, texts));
+    const widget = await started.get(id);
+    if (model.get("_css") !== undefined) style(texts[model.get("_css")]);
+
+    const place = script.closest(".livepage-figure") ?? script.parentElement;
+    const poster = place.querySelector(".livepage-poster");
+    const el = document.createElement("div");
+    el.className = "livepage-view";
+    el.dataset.waiting = "";
+    script.after(el);
+    const anchor = place.id;
+    place.removeAttribute("id"); // the figure's own root carries it from now on
+    try {
+      await widget.render({ model, el, page });
+    } catch (error) {
+      el.remove();
+      if (anchor) place.id = anchor;
+      throw error;
+    }
+    await drawn(el);
+    poster?.remove();
+    delete el.dataset.waiting;
+  }
+
+  // An instrument says itself when its first frame stands; any other view has drawn when `render` returns.
+  function drawn(el) {
+    const root = el.querySelector("[data-instrument]");
+    if (!root || root.dataset.ready === "true") return;
+    return new Promise((resolve) => {
+      const observer = new MutationObserver(() => {
+        if (root.dataset.ready !== "true") return;
+        observer.disconnect();
+        resolve();
+      });
+      observer.observe(root, { attributes: true, attributeFilter: ["data-ready"] });
+    });
+  }
+
+  // `jslink` and `jsdlink`: two traits that follow each other.
+  function link(model, models) {
+    const [[source, from], [target, to]] = ["source", "target"].map((end) => {
+      const [reference, name] = model.get(end);
+      return [models.get(reference.replace("IPY_MODEL_", "")), name];
+    });
+    if (!source || !target) return;
+    const follow = (a, x, b, y) => a.on(`change:${x}`, () => b.set(y, a.get(x)));
+    follow(source, from, target, to);
+    if (model.get("_model_name") === "LinkModel") follow(target, to, source, from);
+  }
+
+  function bringToLife() {
+    const script = document.querySelector(`script[type="${STATE}"]`);
+    if (!script) return;
+    const { state, texts } = read(script);
+    const models = new Map(Object.entries(state).map(([id, model]) => [id, new Model(model)]));
+    for (const model of models.values()) if (/LinkModel$/.test(model.get("_model_name"))) link(model, models);
+    for (const view of document.querySelectorAll(`script[type="${VIEW}"]`)) {
+      show(view, models, texts).catch((error) => console.error("A figure could not be shown; its picture stays.", error));
+    }
+  }
+
+  // ---- predictions --------------------------------------------------------------------------------------------
+
+  // A question with one <details> for each answer. The first one opened is the reader's answer; then all may be read.
+  function askForPrediction(question) {
+    const options = [...question.querySelectorAll("details")];
+    if (options.length < 2) return;
+    const status = document.createElement("p");
+    status.className = "predict-status";
+    status.setAttribute("role", "status");
+    status.textContent = "Choose before you read on: the first answer you open is yours.";
+    options.at(-1).after(status);
+
+    let chosen = null;
+    const commit = (event) => {
+      if (chosen || !event.currentTarget.open) return;
+      chosen = event.currentTarget;
+      chosen.classList.add("predict-chosen");
+      const summary = chosen.querySelector("summary");
+      const answer = summary.textContent.trim();
+      const mark = document.createElement("span");
+      mark.className = "predict-mark";
+      mark.textContent = "your answer";
+      summary.append(" ", mark);
+      const before = chosen.getBoundingClientRect().top;
+      for (const option of options) option.open = true;
+      window.scrollBy({ top: chosen.getBoundingClientRect().top - before, behavior: "instant" });
+      status.textContent = `Your answer: ${answer}. The other answers are open too, so that you can compare.`;
+    };
+    for (const option of options) option.addEventListener("toggle", commit);
+  }
+
+  // ---- the page itself ----------------------------------------------------------------------------------------
+
+  // What scrolls sideways inside itself must be reachable by keyboard.
+  function makeScrollersFocusable() {
+    for (const element of document.querySelectorAll(
+      ".bd-article pre, .bd-article .math, .bd-article mjx-container, .bd-article .pst-scrollable-table-container, " +
+        ".bd-article .output.text_html",
+    )) {
+      const scrolls = element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible";
+      if (scrolls) element.tabIndex = 0;
+      else if (element.tabIndex === 0) element.removeAttribute("tabindex");
+    }
+  }
+
+  document.querySelectorAll(".admonition.predict").forEach(askForPrediction);
+  bringToLife();
+  const settled = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(makeScrollersFocusable);
+  window.addEventListener("load", settled);
+  window.addEventListener("resize", makeScrollersFocusable);
+})();

@@ -1,0 +1,160 @@
+"""What happens when in a build: the hooks into Sphinx."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ExtensionError
+
+from livepage import checks, state
+from livepage.posters import ShowPosters
+
+ASSETS = Path(__file__).parent / "assets"
+
+# What the pages use of MathJax's 24 MB. The loader fetches the rest of `input/tex/extensions` by name when a formula
+# uses one of its macros.
+MATHJAX = (
+    "startup.js",
+    "core.js",
+    "input/tex.js",
+    "input/tex/extensions",
+    "output/chtml.js",
+    "output/chtml/fonts",
+    "a11y/assistive-mml.js",
+)
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Settle what depends on this checkout: the kernel's path, the cache of outputs, the repository's address."""
+    root = Path(app.srcdir)
+    path = os.environ.get("PYTHONPATH")
+    if str(root) not in (path or "").split(os.pathsep):
+        os.environ["PYTHONPATH"] = f"{root}{os.pathsep}{path}" if path else str(root)
+
+    caches = Path(app.outdir).parent / ".jupyter_cache"
+    cache = caches / sources_digest(root)
+    for stale in caches.glob("*"):
+        if stale != cache:
+            shutil.rmtree(stale)
+    config.nb_execution_cache_path = str(cache)
+    # The host below takes the place of require.js and Jupyter's widget manager, which would come from a CDN.
+    config.nb_ipywidgets_js = {}
+    config.html_static_path.append(str(ASSETS))
+    config.html_theme_options.update(repository_options(root))
+
+
+def sources_digest(root: Path) -> str:
+    """Return a name for the state of the packages beside the book; a change there makes stored outputs stale."""
+    digest = hashlib.sha256()
+    packages = [found.parent for found in root.glob("*/__init__.py") if found.parent.name != __package__]
+    for package in sorted(packages):
+        for path in sorted(found for found in package.rglob("*") if found.is_file()):
+            if "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def repository_options(root: Path) -> dict[str, Any]:
+    """Return the theme's options that link to the checkout's own GitHub remote; none without such a remote."""
+
+    def git(*arguments: str) -> str:
+        if not (root / ".git").exists():
+            return ""
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    remote = re.fullmatch(
+        r"(?:https://(?:[^@/]+@)?|git@|ssh://git@)github\.com[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?/?",
+        git("remote", "get-url", "origin"),
+    )
+    if not remote:
+        return {"repository_url": "", "use_repository_button": False, "launch_buttons": {}}
+    return {
+        "repository_url": "https://github.com/{}/{}".format(*remote.groups()),
+        "repository_branch": git("symbolic-ref", "--short", "HEAD") or "HEAD",
+        "use_repository_button": True,
+        "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+    }
+
+
+def read_page(app: Sphinx, doctree: nodes.document) -> None:
+    """Reduce the page's widget state to what the host needs, and check what the page shows."""
+    scripts = NbMetadataCollector.get_js_files(app.env, app.env.docname)
+    figures: dict[str, state.Figure] = {}
+    if "ipywidgets_state" in scripts:
+        uri, attributes = scripts["ipywidgets_state"]
+        reduced, figures = state.reduce(attributes["body"])
+        scripts["ipywidgets_state"] = (uri, {**attributes, "body": reduced})
+    NbMetadataCollector.set_doc_data(app.env, app.env.docname, "livepage", figures)
+    checks.check_page(doctree, figures)
+    checks.keep_figure_links(doctree)
+
+
+def add_page_scripts(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Describe each page for search engines and previews by its first sentences, not by its table of contents."""
+    if doctree is None:
+        return
+    paragraph = next((found for found in doctree.findall(nodes.paragraph) if found.astext().strip()), None)
+    if paragraph is not None:
+        context["page_description"] = " ".join(paragraph.astext().split())[:160]
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Add MathJax and the icons, drop what no page asks for, check every link of the finished pages."""
+    if exception is None and app.builder.format == "html":
+        static = Path(app.outdir) / "_static"
+        copy_mathjax(static / "mathjax")
+        # The theme's icon script weighs 543 kB compressed; icons.css draws the handful of icons that are used.
+        (static / "scripts" / "fontawesome.js").write_text("// The icons are in icons.css.\n", encoding="utf-8")
+        shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
+        for source_map in static.rglob("*.map"):
+            source_map.unlink()
+        if app.config.livepage_whole_book:
+            checks.check_links(app)
+    if exception is not None or app._warncount:
+        # Sphinx would remember the page as read and stay silent about it in the next build.
+        (Path(app.doctreedir) / "environment.pickle").unlink(missing_ok=True)
+    if app._warncount:
+        app.statuscode = 1
+
+
+def copy_mathjax(destination: Path) -> None:
+    """Copy the used part of the offline MathJax, once."""
+    found = find_spec("sphinx-mathjax-offline")
+    if found is None or found.origin is None:
+        raise ExtensionError("MathJax is missing: pip install sphinx-mathjax-offline (see requirements.txt)")
+    source = Path(found.origin).parent / "static" / "mathjax"
+    for name in MATHJAX:
+        if (destination / name).exists():
+            continue
+        if (source / name).is_dir():
+            shutil.copytree(source / name, destination / name)
+        else:
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, destination / name)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.add_config_value("livepage_whole_book", True, "")
+    # Before myst-nb (500), which fixes its settings when the builder starts.
+    app.connect("config-inited", configure, priority=400)
+    app.connect("doctree-read", read_page)
+    app.connect("html-page-context", add_page_scripts, priority=600)
+    app.connect("build-finished", finish, priority=900)
+    app.add_post_transform(ShowPosters)
+    app.add_css_file("livepage.css", priority=700)
+    app.add_css_file("icons.css", priority=700)
+    app.add_js_file("livepage.js", loading_method="defer")
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,116 @@
+"""The widget state of an executed notebook: what the host needs of it, and what the checks ask of it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+HOSTED = "anywidget"
+LINKS = ("LinkModel", "DirectionalLinkModel")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What the build knows of one widget of a page.
+
+    Attributes
+    ----------
+    kind
+        The widget's class as Jupyter names it, for messages.
+    hosted
+        Whether the static host can show it: only an anywidget brings its own view.
+    alt
+        The alternative text of its poster.
+    figure_id
+        The prefix of its settings in a link and the id of its element; empty for a plain widget.
+    settings
+        The settings it starts with.
+    controls
+        The names of its settings.
+    bank
+        The settings that were computed beforehand, as text.
+    """
+
+    kind: str
+    hosted: bool
+    alt: str = ""
+    figure_id: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    controls: tuple[str, ...] = ()
+    bank: tuple[dict[str, str], ...] = ()
+
+    def holds(self, wanted: dict[str, str]) -> bool:
+        """Return whether the page can show these settings (the others as they start) without a kernel."""
+        whole = {**{name: written(value) for name, value in self.settings.items()}, **wanted}
+        start = {name: written(value) for name, value in self.settings.items()}
+        return any(
+            whole.keys() == entry.keys() and all(same(whole[name], entry[name]) for name in entry)
+            for entry in (start, *self.bank)
+        )
+
+
+def written(value: Any) -> str:
+    """Return a setting's value as a link spells it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(written(item) for item in value)
+    return str(value)
+
+
+def same(one: str, other: str) -> bool:
+    """Return whether two spellings mean one value, as 1e-2 and 0.01 do."""
+    if one == other:
+        return True
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        return False
+
+
+def reduce(body: str) -> tuple[str, dict[str, Figure]]:
+    """Keep the models which the host uses, and their program and style sheet once each.
+
+    Parameters
+    ----------
+    body
+        The JSON document in the media type ``application/vnd.jupyter.widget-state+json``.
+
+    Returns
+    -------
+    tuple
+        The reduced document, in which ``_esm`` and ``_css`` are indices into a list ``texts``; and what the checks
+        need to know of every widget, by model id.
+    """
+    document = json.loads(body)
+    figures = {model_id: describe(model) for model_id, model in document["state"].items()}
+    document["state"] = {
+        model_id: model
+        for model_id, model in document["state"].items()
+        if figures[model_id].hosted or model["model_name"] in LINKS
+    }
+    texts: list[str] = []
+    for model in document["state"].values():
+        for name in ("_esm", "_css"):
+            if text := model["state"].get(name):
+                if text not in texts:
+                    texts.append(text)
+                model["state"][name] = texts.index(text)
+    document["texts"] = texts
+    # A closing tag inside the JSON would end the script element which holds it.
+    return json.dumps(document, separators=(",", ":")).replace("</", "<\\/"), figures
+
+
+def describe(model: dict[str, Any]) -> Figure:
+    """Return what the checks need to know of one model."""
+    values = model["state"]
+    bank = [entry["path"][1] for entry in model.get("buffers", ()) if entry["path"][0] == "bank"]
+    return Figure(
+        kind=model["model_name"].removesuffix("Model"),
+        hosted=model["model_module"] == HOSTED,
+        alt=str(values.get("alt", "")).strip(),
+        figure_id=str(values.get("figure_id", "")),
+        settings=dict(values.get("settings", {})),
+        controls=tuple(control["name"] for control in values.get("controls", ())),
+        bank=tuple(dict(parse_qsl(key, keep_blank_values=True)) for key in bank),
+    )
