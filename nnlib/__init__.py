@@ -1,0 +1,57 @@
+"""The mathematics of a neural network, as it is written in the book: pure Python and numpy.
+
+Each module is one chapter's; the names that all chapters use are here.
+"""
+
+from nnlib.activations import ACTIVATIONS, Activation, log_softmax, softmax
+from nnlib.backpropagation import (
+    BackwardTrace,
+    GradientReport,
+    backward,
+    check_gradient,
+    loss_and_gradient,
+)
+from nnlib.datasets import DATASETS, Dataset
+from nnlib.errors import DTypeError, NnlibError, NonFiniteError, SettingError, ShapeError, TargetError
+from nnlib.gradient_descent import Step, descend
+from nnlib.initialisation import INITIALISATIONS, Initialisation
+from nnlib.losses import LOSSES, Loss
+from nnlib.network import Layer, LayerTrace, Network, Trace
+from nnlib.optimizers import OPTIMIZERS, Optimizer
+from nnlib.penalties import PENALTIES, Penalty
+from nnlib.schedules import SCHEDULES
+
+__all__ = [
+    "ACTIVATIONS",
+    "DATASETS",
+    "INITIALISATIONS",
+    "LOSSES",
+    "OPTIMIZERS",
+    "PENALTIES",
+    "SCHEDULES",
+    "Activation",
+    "BackwardTrace",
+    "DTypeError",
+    "Dataset",
+    "GradientReport",
+    "Initialisation",
+    "Layer",
+    "LayerTrace",
+    "Loss",
+    "Network",
+    "NnlibError",
+    "NonFiniteError",
+    "Optimizer",
+    "Penalty",
+    "SettingError",
+    "ShapeError",
+    "Step",
+    "TargetError",
+    "Trace",
+    "backward",
+    "check_gradient",
+    "descend",
+    "log_softmax",
+    "loss_and_gradient",
+    "softmax",
+]

@@ -1,0 +1,230 @@
+"""Small data sets, each made to show one thing: what a line cannot separate, what noise hides, what a digit is.
+
+All but the digits are drawn from formulas, so the truth behind the points is known and any number can be had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from nnlib.errors import SettingError, check_count, check_number, check_rng
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Examples and their truth.
+
+    Attributes
+    ----------
+    X : ndarray (n, features)
+        Points of the plane within about -1 to 1; for `sine` one number from -1 to 1; for `digits` 64 pixels
+        from 0 to 1.
+    y : ndarray
+        (n,) integer classes from 0, or (n, 1) values.
+    task : {"binary", "multiclass", "regression"}
+    classes : int
+        How many; 0 for regression.
+    name : str
+        The key in `DATASETS`.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    task: str
+    classes: int
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a network needs: one for each class, or one for two classes or a value."""
+        return self.classes if self.task == "multiclass" else 1
+
+    @property
+    def loss(self) -> str:
+        """The name of the loss that maximum likelihood suggests."""
+        return {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "mse"}[
+            self.task
+        ]
+
+    def split(self, fraction: float, *, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
+        """Divide the examples at random: `fraction` of them to train on, the others held out.
+
+        Parameters
+        ----------
+        fraction : float
+            Between 0 and 1; each part gets at least one example.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        train, held_out : Dataset
+
+        Raises
+        ------
+        SettingError
+            If there is no such division.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> train, held_out = DATASETS["moons"](n=10, rng=rng).split(0.8, rng=rng)
+        >>> len(train), len(held_out)
+        (8, 2)
+        """
+        check_number("fraction", fraction, above=0, below=1)
+        if len(self) < 2:
+            raise SettingError("a data set of one example cannot be split")
+        order = check_rng(rng).permutation(len(self))
+        cut = min(max(round(fraction * len(self)), 1), len(self) - 1)
+        return self._rows(order[:cut]), self._rows(order[cut:])
+
+    def _rows(self, rows: np.ndarray) -> Dataset:
+        return Dataset(self.X[rows], self.y[rows], self.task, self.classes, self.name)
+
+
+def _check(n: int, noise: float, rng: np.random.Generator) -> None:
+    check_count("n", n)
+    check_number("noise", noise, at_least=0)
+    check_rng(rng)
+
+
+def _scatter(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
+    return points + noise * rng.standard_normal(points.shape)
+
+
+def xor(n: int = 200, noise: float = 0.2, *, rng: np.random.Generator) -> Dataset:
+    """Return points around the corners (±1, ±1); class 1 where the signs differ. No line separates the classes.
+
+    The first four without noise are the truth table itself.
+
+    Source: Minsky & Papert, *Perceptrons*, 1969.
+
+    >>> table = xor(4, noise=0, rng=np.random.default_rng(0))
+    >>> table.X.tolist(), table.y.tolist()
+    ([[-1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [1.0, -1.0]], [0, 1, 0, 1])
+    """
+    _check(n, noise, rng)
+    corners = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [1.0, -1.0]])
+    turn = np.arange(n) % 4
+    return Dataset(_scatter(corners[turn], noise, rng), turn % 2, "binary", 2, "xor")
+
+
+def moons(n: int = 200, noise: float = 0.08, *, rng: np.random.Generator) -> Dataset:
+    """Return two half circles, each reaching into the other.
+
+    >>> moons(rng=np.random.default_rng(0)).X.shape
+    (200, 2)
+    """
+    _check(n, noise, rng)
+    y = np.arange(n) % 2
+    angle = np.pi * rng.random(n)
+    side = 1 - 2 * y  # the upper moon, then the lower one
+    points = np.column_stack([side * (np.cos(angle) - 0.5), side * (np.sin(angle) - 0.25)]) / 1.5
+    return Dataset(_scatter(points, noise, rng), y, "binary", 2, "moons")
+
+
+def circles(n: int = 200, noise: float = 0.08, *, rng: np.random.Generator) -> Dataset:
+    """Return a ring of radius 1 (class 0) around a ring of radius 0.5 (class 1).
+
+    >>> ring = circles(6, noise=0, rng=np.random.default_rng(0))
+    >>> np.linalg.norm(ring.X, axis=1).round(12).tolist()
+    [1.0, 0.5, 1.0, 0.5, 1.0, 0.5]
+    """
+    _check(n, noise, rng)
+    y = np.arange(n) % 2
+    angle = 2 * np.pi * rng.random(n)
+    points = np.where(y == 0, 1, 0.5)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return Dataset(_scatter(points, noise, rng), y, "binary", 2, "circles")
+
+
+def blobs(n: int = 200, noise: float = 0.2, *, classes: int = 3, rng: np.random.Generator) -> Dataset:
+    """Return normal clouds of deviation `noise` around points spread evenly on the circle of radius 0.75.
+
+    >>> cloud = blobs(9, rng=np.random.default_rng(0))
+    >>> cloud.task, cloud.y.tolist()
+    ('multiclass', [0, 1, 2, 0, 1, 2, 0, 1, 2])
+    """
+    _check(n, noise, rng)
+    check_count("classes", classes, at_least=2)
+    y = np.arange(n) % classes
+    angle = np.pi / 2 + 2 * np.pi * y / classes
+    points = 0.75 * np.column_stack([np.cos(angle), np.sin(angle)])
+    return Dataset(
+        _scatter(points, noise, rng), y, "binary" if classes == 2 else "multiclass", classes, "blobs"
+    )
+
+
+def spirals(n: int = 194, noise: float = 0.0, *, rng: np.random.Generator) -> Dataset:
+    r"""Return the two spirals, three turns each: 97 points in each of them, or n points in all, evenly in angle.
+
+    .. math:: φ = \frac{π i}{16}, \quad r = \frac{104 - i}{104}, \quad x = \pm (r \sin φ, r \cos φ), \quad 0 \le i \le 96
+
+    With the original 194 points and no noise these are the original data, divided by their radius of 6.5.
+
+    Source: Lang & Witbrock, *Learning to tell two spirals apart*, Connectionist Models Summer School, 1988.
+
+    >>> spirals(rng=np.random.default_rng(0)).X[:4].round(4).tolist()
+    [[0.0, 1.0], [0.0, -1.0], [0.1932, 0.9714], [-0.1932, -0.9714]]
+    """
+    _check(n, noise, rng)
+    y = (np.arange(n) + 1) % 2  # the original counts the outer point at (0, 6.5) as 1
+    i = np.linspace(0, 96, (n + 1) // 2).repeat(2)[:n]
+    radius, angle = (104 - i) / 104, np.pi * i / 16
+    points = (2 * y - 1)[:, None] * radius[:, None] * np.column_stack([np.sin(angle), np.cos(angle)])
+    return Dataset(_scatter(points, noise, rng), y, "binary", 2, "spirals")
+
+
+def sine(n: int = 200, noise: float = 0.1, *, rng: np.random.Generator) -> Dataset:
+    r"""Return one period: :math:`y = \sin(π x)` plus noise, for x drawn evenly from -1 to 1.
+
+    >>> wave = sine(50, rng=np.random.default_rng(0))
+    >>> wave.X.shape, wave.y.shape, wave.task
+    ((50, 1), (50, 1), 'regression')
+    """
+    _check(n, noise, rng)
+    X = rng.uniform(-1, 1, (n, 1))
+    return Dataset(X, _scatter(np.sin(np.pi * X), noise, rng), "regression", 0, "sine")
+
+
+@cache
+def _stored_digits() -> tuple[np.ndarray, np.ndarray]:
+    with resources.files("nnlib").joinpath("data/digits.npz").open("rb") as file, np.load(file) as stored:
+        return stored["X"] / 16, stored["y"].astype(np.int64)
+
+
+def digits(n: int = 1797, noise: float = 0.0, *, rng: np.random.Generator) -> Dataset:
+    """Return handwritten digits of 8 x 8 pixels from 0 (paper) to 1 (ink): all 1,797 in their order, or n at random.
+
+    Noise is added to the pixels.
+
+    Source: Alpaydin & Kaynak, *Optical recognition of handwritten digits*, UCI repository, 1998; see
+    ``nnlib/data/README.md``.
+
+    Raises
+    ------
+    SettingError
+        If n is more than 1,797.
+
+    >>> data = digits(rng=np.random.default_rng(0))
+    >>> data.X.shape, data.X.min().item(), data.X.max().item(), data.y[:5].tolist()
+    ((1797, 64), 0.0, 1.0, [0, 1, 2, 3, 4])
+    """
+    _check(n, noise, rng)
+    X, y = _stored_digits()
+    if n > len(X):
+        raise SettingError(f"n is {n}, but there are only {len(X)} digits")
+    rows = np.arange(n) if n == len(X) else rng.choice(len(X), n, replace=False)
+    return Dataset(_scatter(X[rows], noise, rng), y[rows], "multiclass", 10, "digits")
+
+
+DATASETS: dict[str, Callable[..., Dataset]] = {
+    make.__name__: make for make in (xor, moons, circles, blobs, spirals, sine, digits)
+}

@@ -1,0 +1,247 @@
+"""Gradient descent walks downhill: measure the slope of the loss, take a step against it, and measure again.
+
+Here the walk is a generator of steps: take as many as you want, keep any of them, go on from any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nnlib.backpropagation import backward
+from nnlib.errors import NonFiniteError, SettingError, ShapeError, check_count, check_rng
+from nnlib.losses import Loss, as_loss
+from nnlib.network import Network, Trace
+from nnlib.optimizers import Optimizer, State, as_optimizer
+from nnlib.penalties import Penalty, as_penalty
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One point of the walk, with all that is needed to go on from it. Its arrays are read-only.
+
+    Attributes
+    ----------
+    index : int
+        Number of updates made so far; step 0 is the start.
+    loss : float
+        The loss at these parameters, on this step's batch, with the penalty: the number that is minimised.
+    parameters : ndarray (P,)
+        θ at this step.
+    gradient : ndarray (P,)
+        The gradient of `loss` there. The next step moves by it.
+    batch : ndarray (batch_size,) or None
+        The rows of X that `loss` and `gradient` were computed on; None for all.
+    epoch : int
+        How often all examples have been used before this batch.
+    """
+
+    index: int
+    loss: float
+    parameters: np.ndarray = field(repr=False)
+    gradient: np.ndarray = field(repr=False)
+    batch: np.ndarray | None = field(repr=False)
+    epoch: int
+    optimizer: str = field(repr=False)
+    state: State = field(repr=False)
+    shuffle: _Shuffle | None = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shuffle:
+    """Where a walk stands in its shuffled examples, and the random numbers that will shuffle them next."""
+
+    order: np.ndarray
+    stop: int
+    size: int
+    random: dict[str, Any]
+
+
+def descend(
+    net: Network,
+    loss: str | Loss,
+    X,
+    y,
+    *,
+    optimizer: str | Optimizer,
+    batch_size: int | None = None,
+    rng: np.random.Generator | None = None,
+    penalty: Penalty | None = None,
+    start: Step | None = None,
+) -> Iterator[Step]:
+    r"""Train a network, one update at a time: :math:`θ_{t+1} = θ_t - η\, \nabla L(θ_t)` or what the optimizer makes of it.
+
+    An endless generator; take what you want: ``itertools.islice(descend(...), 200)``. While it stands at a step,
+    ``net.parameters`` equals that step's θ.
+
+    Parameters
+    ----------
+    net : Network
+        Trained in place.
+    loss : str or Loss
+    X : array_like (examples, inputs)
+    y : array_like
+        The target, as the loss takes it.
+    optimizer : str or Optimizer
+    batch_size : int, optional
+        Examples for each update; by default all. The examples are shuffled for each epoch, and the last batch of an
+        epoch may be smaller, so that every example is used once.
+    rng : numpy.random.Generator, optional
+        Shuffles the examples; needed with `batch_size`.
+    penalty : Penalty, optional
+        Added to the loss.
+    start : Step, optional
+        Go on from this step instead of from the network's parameters: the first step that comes is the one after it,
+        bit for bit the one that the first walk gave or would have given. Change an argument to fork: another optimizer
+        starts with fresh memory, and with another `batch_size` or with a new `rng` the examples are shuffled anew.
+
+    Yields
+    ------
+    Step
+
+    Raises
+    ------
+    NonFiniteError
+        When the loss, the gradient or anything on the way is no longer finite. All earlier steps stay valid.
+    ShapeError, TargetError, DTypeError, SettingError
+        At the call, if an argument is not as described.
+
+    Source: Cauchy 1847; Goodfellow et al. 2016, algorithm 8.1.
+
+    Examples
+    --------
+    >>> from itertools import islice
+    >>> from nnlib.optimizers import SGD
+    >>> net = Network([1, 1], rng=np.random.default_rng(0))
+    >>> net.parameters = [0.0, 0.0]
+    >>> X, y = [[-1.0], [1.0]], [-1.0, 3.0]  # y = 2x + 1
+    >>> for step in islice(descend(net, "mse", X, y, optimizer=SGD(0.25)), 4):
+    ...     print(step.index, step.loss, step.parameters)
+    0 5.0 [0. 0.]
+    1 1.25 [1.  0.5]
+    2 0.3125 [1.5  0.75]
+    3 0.078125 [1.75  0.875]
+    """
+    loss, optimizer, penalty = as_loss(loss), as_optimizer(optimizer), as_penalty(penalty)
+    X = net.check_inputs(X)
+    target = loss.prepare(y, (len(X), net.sizes[-1]), net.dtype)
+    for name, values in (("X", X), ("y", target)):
+        if not np.isfinite(values).all():
+            where, value = _first_bad(name, values)
+            raise NonFiniteError(
+                f"{where} is {value}; clean the data before training", where=where, value=value
+            )
+    shuffle = None
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
+        if batch_size > len(X):
+            raise SettingError(f"batch_size is {batch_size}, but there are only {len(X)} examples")
+        if rng is not None:
+            rng = check_rng(rng)
+        elif start is not None and start.shuffle is not None:
+            rng = _generator(start.shuffle.random)
+            shuffle = start.shuffle if start.shuffle.size == batch_size else None
+        else:
+            raise SettingError(
+                "batches are drawn at random: give rng=np.random.default_rng(0) with batch_size"
+            )
+    if start is not None and start.parameters.shape != net.parameters.shape:
+        raise ShapeError(
+            f"start comes from a network with {start.parameters.size} parameters, this one has {net.parameters.size}"
+        )
+    if shuffle is not None and len(shuffle.order) != len(X):
+        raise ShapeError(f"start comes from a walk over {len(shuffle.order)} examples, X holds {len(X)}")
+    return _walk(net, loss, X, target, optimizer, batch_size, rng, penalty, start, shuffle)
+
+
+def _walk(net, loss, X, target, optimizer, batch_size, rng, penalty, start, shuffle) -> Iterator[Step]:
+    epoch = 0 if start is None else start.epoch
+    if start is None:
+        index, parameters, state = 0, net.parameters.copy(), optimizer.start(net.parameters)
+    else:
+        index, parameters, state = _next(start, optimizer)
+    while True:
+        batch = None
+        if batch_size is not None:
+            first = len(X) if shuffle is None else shuffle.stop
+            if first == len(X):
+                epoch += index > 0 and shuffle is not None
+                order, first = rng.permutation(len(X)), 0
+                order.setflags(write=False)
+                random = rng.bit_generator.state
+            else:
+                order, random = shuffle.order, shuffle.random
+            shuffle = _Shuffle(order, min(first + batch_size, len(X)), batch_size, random)
+            batch = order[first : shuffle.stop]
+        elif index:
+            epoch = index
+        net.parameters[:] = parameters
+        inputs, wanted = (X, target) if batch is None else (X[batch], target[batch])
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            trace = net.forward(inputs)
+            value = loss.mean(trace.output, wanted)
+            gradient = backward(net, trace, loss.mean_slope(trace.output, wanted)).gradient
+            if penalty is not None:
+                value, gradient = value + penalty.value(net), gradient + penalty.slope(net)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            raise _non_finite(net, trace, value, gradient, index, optimizer)
+        parameters.setflags(write=False)
+        gradient.setflags(write=False)
+        step = Step(index, value, parameters, gradient, batch, epoch, optimizer.name, state, shuffle)
+        yield step
+        index, parameters, state = _next(step, optimizer)
+
+
+def _next(step: Step, optimizer: Optimizer) -> tuple[int, np.ndarray, State]:
+    state = step.state if step.optimizer == optimizer.name else optimizer.start(step.parameters)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return step.index + 1, *optimizer.update(step.parameters, step.gradient, state)
+
+
+def _generator(state: dict[str, Any]) -> np.random.Generator:
+    bits = getattr(np.random, state["bit_generator"])()
+    bits.state = state
+    return np.random.Generator(bits)
+
+
+def _first_bad(name: str, values: np.ndarray) -> tuple[str, float]:
+    position = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
+    return f"{name}[{', '.join(map(str, position))}]", float(values[position])
+
+
+def _non_finite(
+    net: Network, trace: Trace, value: float, gradient: np.ndarray, index: int, optimizer: Optimizer
+) -> NonFiniteError:
+    """Return the error that names the first bad number, in the order in which they were computed."""
+    forward = [
+        (number, name, array)
+        for number, (layer, seen) in enumerate(zip(net.layers, trace.layers, strict=True))
+        for name, array in (("W", layer.W), ("b", layer.b), ("z", seen.z), ("a", seen.a))
+    ]
+    sweep = [
+        (number, f"gradient of {name}", array)
+        for number, block in reversed(list(enumerate(net.blocks(gradient))))
+        for name, array in (("W", block[:-1]), ("b", block[-1]))
+    ]
+    layer, name, values = next(
+        found
+        for found in (*forward, (None, "loss", np.array([value])), *sweep)
+        if not np.isfinite(found[2]).all()
+    )
+    where, bad = ("loss", value) if layer is None else _first_bad(name, values)
+    place = "the loss" if layer is None else f"{where} of layers[{layer}]"
+    advice = (
+        "the parameters the walk started from are too large or not finite"
+        if index == 0
+        else f"the steps have grown too large; try a learning rate well below {optimizer.rate(index - 1):g}"
+    )
+    return NonFiniteError(
+        f"training stopped at step {index}: {place} is {bad}; {advice}",
+        step=index,
+        layer=layer,
+        where=where,
+        value=bad,
+    )
