@@ -33,8 +33,8 @@ test: book ## run every test: library, notebooks, built book
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 	@$(BIN)/python -m pytest -n 2 --nbval -p no:doctest chapters
 
-notebooks: .venv/.installed ## re-execute the chapters and store their outputs
-	@$(BIN)/python -m livepage.notebooks
+notebooks: .venv/.installed ## re-execute the chapters and store their outputs (make notebooks NAME=losses: one)
+	@$(BIN)/python -m livepage.notebooks $(if $(NAME),chapters/$(NAME).ipynb)
 
 check: .venv/.installed ## lint and check the formatting
 	@$(BIN)/ruff check .

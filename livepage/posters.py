@@ -20,6 +20,7 @@ class ShowPosters(SphinxPostTransform):
 
     def run(self, **kwargs: Any) -> None:
         """Replace the output's bundle by the element which the host fills."""
+        named: set[str] = set()
         figures = NbMetadataCollector.get_doc_data(self.env)[self.env.docname].get("livepage", {})
         for bundle, media in bundles(self.document):
             if VIEW not in media or "image/png" not in media:
@@ -34,7 +35,8 @@ class ShowPosters(SphinxPostTransform):
                 bundle.replace_self(posters)
                 continue
             place = nodes.container(classes=["livepage-figure"])
-            if figure is not None and figure.figure_id:
+            if figure is not None and figure.figure_id and figure.figure_id not in named:
+                named.add(figure.figure_id)
                 place["ids"] = [figure.figure_id]
             place += [*media[VIEW].children, *posters]
             bundle.replace_self(place)
