@@ -1,0 +1,312 @@
+"""What an instrument is before anybody looks at it: its controls, and the function that turns settings into frames.
+
+This module needs numpy alone, so the same recordings are made in a notebook's kernel, in a test and inside the page.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import SettingError
+from .recording import Encoding, Recording, pack
+
+Value = str | int | float | bool | list
+
+
+def format_value(value: Value) -> str:
+    """Write a setting's value as it stands in the page's URL: the way JavaScript writes it.
+
+    Examples
+    --------
+    >>> [format_value(value) for value in (0.5, 3.0, 1e-5, True, "8,8", [0.5, -1])]
+    ['0.5', '3', '0.00001', 'true', '8,8', '0.5,-1']
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(format_value(item) for item in value)
+    if not isinstance(value, int | float | np.number):
+        return str(value)
+    value = float(value)
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value))
+    if abs(value) >= 1e-6:
+        return np.format_float_positional(value, trim="-")
+    return re.sub(r"e([-+])0*", r"e\1", repr(value))
+
+
+@dataclass(frozen=True)
+class Control:
+    """One setting: its name in code, its label in words, and which values it takes.  Made by :func:`choice` and its siblings."""
+
+    name: str
+    label: str
+    kind: str
+    default: Value
+    options: tuple[tuple[Value, str], ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    whole: bool = False
+    pattern: str = ""
+    hint: str = ""
+
+    def check(self, value: Any) -> Value:
+        """Return `value` as this setting's type, or raise SettingError saying what is allowed."""
+        if self.kind == "choice":
+            for option, _ in self.options:
+                if format_value(option) == format_value(value):
+                    return option
+            allowed = ", ".join(format_value(option) for option, _ in self.options)
+            raise SettingError(f"{self.name} must be one of {allowed}; got {value!r}")
+        if self.kind == "text":
+            text = re.sub(r"\s+", "", str(value))
+            if not re.fullmatch(self.pattern, text):
+                raise SettingError(f"{self.name} must be {self.hint}; got {value!r}")
+            return text
+        if self.kind == "position":
+            values = value.split(",") if isinstance(value, str) else list(value)
+            if len(values) != len(self.default):
+                raise SettingError(f"{self.name} must be {len(self.default)} numbers; got {value!r}")
+            return [self._number(item) for item in values]
+        return self._number(value)
+
+    def _number(self, value: Any) -> int | float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise SettingError(f"{self.name} must be a number; got {value!r}") from None
+        lo = -np.inf if self.minimum is None else self.minimum
+        hi = np.inf if self.maximum is None else self.maximum
+        if not np.isfinite(number) or not lo <= number <= hi or (self.whole and number != int(number)):
+            kind = "a whole number" if self.whole else "a number"
+            raise SettingError(
+                f"{self.name} must be {kind} from {format_value(lo)} to {format_value(hi)}; got {value!r}"
+            )
+        return int(number) if self.whole else number
+
+    def for_page(self) -> dict:
+        """Return the control as JSON, for the view."""
+        described = {"name": self.name, "label": self.label, "kind": self.kind}
+        if self.options:
+            described["options"] = [{"value": value, "label": label} for value, label in self.options]
+        for key, value in (("min", self.minimum), ("max", self.maximum), ("step", self.step)):
+            if value is not None:
+                described[key] = value
+        if self.hint:
+            described["hint"] = self.hint
+        return described
+
+
+def choice(name: str, label: str, options: list | tuple | dict, *, default: Value | None = None) -> Control:
+    """Declare a menu.  `options` are values, or a dict of value to label in words; the first is the default.
+
+    Examples
+    --------
+    >>> choice("loss", "Loss", ["mse", "mae"]).check("mae")
+    'mae'
+    """
+    labels = options if isinstance(options, dict) else {option: format_value(option) for option in options}
+    pairs = tuple((value, label) for value, label in labels.items())
+    return Control(name, label, "choice", pairs[0][0] if default is None else default, options=pairs)
+
+
+def number(
+    name: str,
+    label: str,
+    minimum: float,
+    maximum: float,
+    *,
+    default: float,
+    step: float | None = None,
+    slider: bool = False,
+) -> Control:
+    """Declare a number between `minimum` and `maximum`, typed into a box or (with `slider`) pulled on a slider."""
+    whole = isinstance(default, int)
+    return Control(
+        name,
+        label,
+        "range" if slider else "number",
+        default,
+        minimum=minimum,
+        maximum=maximum,
+        step=step if step is not None else 1 if whole else None,
+        whole=whole,
+    )
+
+
+def seed(name: str = "seed", label: str = "Seed", *, default: int = 0) -> Control:
+    """Declare the seed of the random numbers."""
+    return Control(name, label, "seed", default, minimum=0, maximum=2**32 - 1, step=1, whole=True)
+
+
+def text(name: str, label: str, pattern: str, hint: str, *, default: str) -> Control:
+    """Declare a line of text that must match the regular expression `pattern`; `hint` says in words what it must be."""
+    return Control(name, label, "text", default, pattern=pattern, hint=hint)
+
+
+def position(name: str, label: str, minimum: float, maximum: float, *, default: list[float]) -> Control:
+    """Declare numbers that have no form control because the reader drags something in the figure to set them."""
+    return Control(name, label, "position", default, minimum=minimum, maximum=maximum)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the table on demand: a per-frame array of numbers, its heading, and the digits after the point."""
+
+    array: str
+    label: str
+    digits: int = 4
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One direction in which an explorer's frames are laid out: a name, a label in words, and the value at each position."""
+
+    name: str
+    label: str
+    values: Any
+
+
+class Still:
+    """What stays the same in all frames: yield it once, first.
+
+    ``axes`` lays the frames out on a grid (row by row, the last axis fastest) for figures that are explored instead of
+    played; ``meta`` is JSON for the view.
+    """
+
+    def __init__(
+        self, *, axes: tuple[Axis, ...] = (), meta: dict | None = None, **arrays: np.ndarray
+    ) -> None:
+        self.axes, self.meta, self.arrays = axes, meta or {}, arrays
+
+
+class Frame:
+    """One moment: the sentence that states it in words and numbers, and its arrays.
+
+    In the sentence ``{step}`` stands for the frame's index and ``{steps}`` for the index of the last frame.
+    """
+
+    def __init__(self, sentence: str, /, **arrays: Any) -> None:
+        self.sentence, self.arrays = sentence, arrays
+
+
+class Stopped:
+    """Why the run ends early: yield it last.  The sentence names step, layer, value and the likely cure; the facts are JSON."""
+
+    def __init__(self, sentence: str, /, **facts: Any) -> None:
+        self.sentence, self.facts = sentence, facts
+
+
+@dataclass
+class _Roll:
+    """Frames as they come in, ready to become a recording at any time."""
+
+    still: Still = field(default_factory=Still)
+    frames: list[Frame] = field(default_factory=list)
+    stopped: Stopped | None = None
+
+    def add(self, item: Still | Frame | Stopped) -> None:
+        if isinstance(item, Still):
+            self.still = item
+        elif isinstance(item, Frame):
+            # A generator may reuse its work arrays, so the frame keeps its own copy.
+            item.arrays = {name: np.array(value) for name, value in item.arrays.items()}
+            self.frames.append(item)
+        else:
+            self.stopped = item
+
+
+class Recorder:
+    """The declaration of an instrument; ``stepper.Instrument`` adds the widget.  See the guide in ``stepper.py``."""
+
+    TITLE = ""
+    ALT = ""
+    CONTROLS: tuple[Control, ...] = ()
+    COLUMNS: tuple[Column, ...] = ()
+    ENCODINGS: dict[str, Encoding] = {}  # noqa: RUF012 (a declaration, never changed)
+
+    @staticmethod
+    def record(**settings: Value) -> Iterator[Still | Frame | Stopped]:
+        """Yield a Still, the Frames, and possibly a Stopped; deterministic, numpy only."""
+        raise NotImplementedError
+
+    @staticmethod
+    def code(**settings: Value) -> str:
+        """Return a runnable nnlib snippet for the settings, which prints numbers that a frame's sentence states."""
+        raise NotImplementedError
+
+    @classmethod
+    def stem(cls) -> str:
+        """Return the instrument's name in snake_case: the stem of its two files."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def settings_for(cls, **given: Any) -> dict[str, Value]:
+        """Return all settings: those given, checked, and the defaults."""
+        controls = {control.name: control for control in cls.CONTROLS}
+        unknown = [name for name in given if name not in controls]
+        if unknown:
+            raise SettingError(f"{cls.__name__} has no setting {unknown[0]!r}; it has {', '.join(controls)}")
+        return {name: control.check(given.get(name, control.default)) for name, control in controls.items()}
+
+    @classmethod
+    def key(cls, settings: dict[str, Value]) -> str:
+        """Return the settings as ``name=value&name=value``: the recording's name in the bank."""
+        return "&".join(f"{control.name}={format_value(settings[control.name])}" for control in cls.CONTROLS)
+
+    @classmethod
+    def recordings(cls, **given: Any) -> Iterator[Recording]:
+        """Yield the recording as it grows, after 1, 2, 4, 8... frames and at the end; close the generator to cancel.
+
+        A page shows the first frames while a long run still goes on.
+        """
+        settings = cls.settings_for(**given)
+        roll = _Roll()
+        for item in cls.record(**settings):
+            if len(roll.frames) & (len(roll.frames) - 1) == 0 and roll.frames and isinstance(item, Frame):
+                yield cls._develop(roll, settings)
+            roll.add(item)
+        yield cls._develop(roll, settings)
+
+    @classmethod
+    def recorded(cls, **given: Any) -> Recording:
+        """Return the whole recording for these settings (the defaults for those not given)."""
+        *_, whole = cls.recordings(**given)
+        return whole
+
+    @classmethod
+    def packed(cls, **given: Any) -> bytes:
+        """Return the whole recording as bytes."""
+        return pack(cls.recorded(**given), cls.ENCODINGS)
+
+    @classmethod
+    def _develop(cls, roll: _Roll, settings: dict[str, Value]) -> Recording:
+        last = len(roll.frames) - 1
+        meta: dict = {
+            **roll.still.meta,
+            "settings": settings,
+            "sentences": [
+                frame.sentence.replace("{step}", str(step)).replace("{steps}", str(last))
+                for step, frame in enumerate(roll.frames)
+            ],
+            "code": cls.code(**settings),
+            "columns": [{"array": c.array, "label": c.label, "digits": c.digits} for c in cls.COLUMNS],
+        }
+        if roll.still.axes:
+            meta["axes"] = [
+                {
+                    "name": axis.name,
+                    "label": axis.label,
+                    "values": np.asarray(axis.values, float).round(12).tolist(),
+                }
+                for axis in roll.still.axes
+            ]
+        if roll.stopped:
+            meta["stopped"] = {"sentence": roll.stopped.sentence, **roll.stopped.facts}
+        names = roll.frames[0].arrays if roll.frames else ()
+        frames = {name: np.stack([frame.arrays[name] for frame in roll.frames]) for name in names}
+        return Recording(frames, {name: np.asarray(array) for name, array in roll.still.arrays.items()}, meta)
