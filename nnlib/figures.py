@@ -1,7 +1,8 @@
 """The book's palette, and the style of its static figures and posters.
 
-Matplotlib is imported when a figure is made, not when this module is: the same nnlib runs where there is no matplotlib.
-Figures are made without pyplot, so nothing is kept in global state, and equal figures give equal PNG bytes.
+Matplotlib is imported when a figure is made, not when this module is: nnlib runs where there is no
+matplotlib. Figures are made without pyplot, so nothing is kept in global state, and equal figures give equal
+PNG bytes.
 """
 
 import io
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.  widgets/stepper.css holds the same ones.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; widgets/stepper.css holds the same.
 NEGATIVE = "#0072B2"  # blue: negative numbers, class 0
 POSITIVE = "#D55E00"  # orange: positive numbers, class 1
 THIRD = "#009E73"

@@ -2,7 +2,8 @@
 
 >>> from nnlib.widgets import TrainingStepper
 
-Nothing is listed by hand: a pair of files in this folder is an instrument, and its class has the same name in CamelCase.
+Nothing is listed by hand: a pair of files in this folder is an instrument, and its class has the same name in
+CamelCase.
 """
 
 from importlib import import_module

@@ -1,6 +1,7 @@
-"""What an instrument is before anybody looks at it: its controls, and the function that turns settings into frames.
+"""What an instrument is before anybody looks at it: its controls, and what turns settings into frames.
 
-This module needs numpy alone, so the same recordings are made in a notebook's kernel, in a test and inside the page.
+This module needs numpy alone: the same recordings are made in a notebook's kernel, in a test and inside the
+page.
 """
 
 import re
@@ -40,7 +41,7 @@ def format_value(value: Value) -> str:
 
 @dataclass(frozen=True)
 class Control:
-    """One setting: its name in code, its label in words, and which values it takes.  Made by :func:`choice` and its siblings."""
+    """One setting: name in code, label in words, and its values.  Made by `choice` and its siblings."""
 
     name: str
     label: str
@@ -93,9 +94,8 @@ class Control:
         described = {"name": self.name, "label": self.label, "kind": self.kind}
         if self.options:
             described["options"] = [{"value": value, "label": label} for value, label in self.options]
-        for key, value in (("min", self.minimum), ("max", self.maximum), ("step", self.step)):
-            if value is not None:
-                described[key] = value
+        limits = {"min": self.minimum, "max": self.maximum, "step": self.step}
+        described |= {key: value for key, value in limits.items() if value is not None}
         if self.hint:
             described["hint"] = self.hint
         return described
@@ -124,7 +124,7 @@ def number(
     step: float | None = None,
     slider: bool = False,
 ) -> Control:
-    """Declare a number between `minimum` and `maximum`, typed into a box or (with `slider`) pulled on a slider."""
+    """Declare a number from `minimum` to `maximum`, in a box or (with `slider`) on a slider."""
     whole = isinstance(default, int)
     return Control(
         name,
@@ -144,18 +144,18 @@ def seed(name: str = "seed", label: str = "Seed", *, default: int = 0) -> Contro
 
 
 def text(name: str, label: str, pattern: str, hint: str, *, default: str) -> Control:
-    """Declare a line of text that must match the regular expression `pattern`; `hint` says in words what it must be."""
+    """Declare a line of text that must match the regular expression `pattern`, which `hint` puts in words."""
     return Control(name, label, "text", default, pattern=pattern, hint=hint)
 
 
 def position(name: str, label: str, minimum: float, maximum: float, *, default: list[float]) -> Control:
-    """Declare numbers that have no form control because the reader drags something in the figure to set them."""
+    """Declare numbers that the reader sets by dragging something in the figure."""
     return Control(name, label, "position", default, minimum=minimum, maximum=maximum)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the table on demand: a per-frame array of numbers, its heading, and the digits after the point."""
+    """One column of the table on demand: a per-frame array, its heading, and the digits after the point."""
 
     array: str
     label: str
@@ -164,7 +164,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Axis:
-    """One direction in which an explorer's frames are laid out: a name, a label in words, and the value at each position."""
+    """One direction in which an explorer's frames are laid out: its name, label and values."""
 
     name: str
     label: str
@@ -174,8 +174,8 @@ class Axis:
 class Still:
     """What stays the same in all frames: yield it once, first.
 
-    ``axes`` lays the frames out on a grid (row by row, the last axis fastest) for figures that are explored instead of
-    played; ``meta`` is JSON for the view.
+    ``axes`` lays the frames out on a grid (row by row, the last axis fastest) for figures that are explored
+    instead of played; ``meta`` is JSON for the view.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Frame:
 
 
 class Stopped:
-    """Why the run ends early: yield it last.  The sentence names step, layer, value and the likely cure; the facts are JSON."""
+    """Why the run ends early: yield it last.  The sentence names step, layer, value, cure; facts are JSON."""
 
     def __init__(self, sentence: str, /, **facts: Any) -> None:
         self.sentence, self.facts = sentence, facts
@@ -221,7 +221,7 @@ class _Roll:
 
 
 class Recorder:
-    """The declaration of an instrument; ``stepper.Instrument`` adds the widget.  See the guide in ``stepper.py``."""
+    """The declaration of an instrument; ``stepper.Instrument`` adds the widget.  See the guide there."""
 
     TITLE = ""
     ALT = ""
@@ -236,7 +236,7 @@ class Recorder:
 
     @staticmethod
     def code(**settings: Value) -> str:
-        """Return a runnable nnlib snippet for the settings, which prints numbers that a frame's sentence states."""
+        """Return a runnable snippet for the settings, which prints numbers that a frame's sentence states."""
         raise NotImplementedError
 
     @classmethod
@@ -260,7 +260,7 @@ class Recorder:
 
     @classmethod
     def recordings(cls, **given: Any) -> Iterator[Recording]:
-        """Yield the recording as it grows, after 1, 2, 4, 8... frames and at the end; close the generator to cancel.
+        """Yield the recording as it grows: after 1, 2, 4, 8... frames and at the end.  Close it to cancel.
 
         A page shows the first frames while a long run still goes on.
         """

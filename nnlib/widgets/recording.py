@@ -1,19 +1,21 @@
-"""A recording: the frames of an interactive figure as arrays, and the compact bytes that carry them to the page.
+"""A recording: the frames of an interactive figure as arrays, and the bytes that carry them to the page.
 
-There is one writer, :func:`pack`, and one reader in JavaScript, ``readRecording`` in ``stepper.js``.  :func:`unpack` is
-the same reader in Python.  This module needs numpy alone.
+There is one writer, :func:`pack`, and one reader in JavaScript, ``readRecording`` in ``stepper.js``.
+:func:`unpack` is the same reader in Python.  This module needs numpy alone.
 
 The bytes are ``NNR1`` followed by a zlib stream.  Inflated, it holds
 
 - the length of the header, an unsigned 32-bit integer (everything is little-endian);
 - the header, JSON padded with spaces to a multiple of 8 bytes after the length:
-  ``{"frames": F, "meta": {...}, "arrays": [{"name", "per_frame", "dtype", "shape", "quantised"?, "delta"?}, ...]}``;
+  ``{"frames": F, "meta": {...}, "arrays": [{"name", "per_frame", "dtype", "shape", "quantised"?,
+  "delta"?}]}``;
 - the bytes of each array in the header's order, each padded with zeros to a multiple of 8.
 
-``shape`` is the shape of the whole array; the first axis of a per-frame array counts frames.  A quantised array holds
-unsigned integers ``q`` that stand for ``lo + q (hi - lo) / (largest unsigned integer of the type)``.  In a delta array each frame
-after the first holds the difference to the frame before, taken on its bits as unsigned integers (modulo 2^8, 2^16 or
-2^32): what changes slowly becomes runs of zeros, which compress to almost nothing.
+``shape`` is the shape of the whole array; the first axis of a per-frame array counts frames.  A quantised
+array holds unsigned integers ``q`` that stand for ``lo + q (hi - lo) / (largest unsigned integer of the
+type)``. In a delta array each frame after the first holds the difference to the frame before, taken on its
+bits as unsigned integers (modulo 2^8, 2^16 or 2^32): what changes slowly becomes runs of zeros, which
+compress to almost nothing.
 """
 
 import json
@@ -39,7 +41,8 @@ class Recording:
     static : dict of str to ndarray
         What stays the same over the run.
     meta : dict
-        JSON: at least ``settings``, ``sentences`` (one a frame), ``code`` and ``columns``; ``stopped`` if the run ended early.
+        JSON: at least ``settings``, ``sentences`` (one a frame), ``code`` and ``columns``; ``stopped`` if the
+        run ended early.
     """
 
     frames: dict[str, np.ndarray]
@@ -123,7 +126,7 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
     ----------
     recording : Recording
     encodings : dict of str to Encoding, optional
-        For the arrays that are not stored the default way (whole numbers i4, a number a frame f8, the rest f4).
+        For what is not stored the default way (whole numbers i4, a number a frame f8, the rest f4).
 
     Returns
     -------

@@ -1,16 +1,15 @@
-'''What all instruments share in Python: the widget around a recording.
+r"""What all instruments share in Python: the widget around a recording.
 
 Writing an instrument
 ---------------------
-An instrument is two files with one stem, ``bump_builder.py`` and ``bump_builder.js``, in this folder.  No list has to be changed:
-``nnlib.widgets`` and ``tests/test_widgets.py`` walk the folder.
+An instrument is two files with one stem in this folder: ``step_size.py`` declares and records,
+``step_size.js`` draws.  No list has to be changed: ``nnlib.widgets`` and ``tests/test_widgets.py`` walk the
+folder.
 
-**Python** declares the controls, records the frames with numpy alone, and draws a poster::
-
-    """Step size on a parabola: too small, right, too large."""
+**Python** (numpy alone; matplotlib only inside ``poster``, through ``nnlib.figures``)::
 
     class StepSize(Instrument):
-        """Gradient descent on y = x^2, step by step."""
+        \"\"\"Gradient descent on y = x², step by step.\"\"\"
 
         TITLE = "How long a step?"
         ALT = "A parabola with the points that gradient descent visits."
@@ -20,41 +19,43 @@ An instrument is two files with one stem, ``bump_builder.py`` and ``bump_builder
         @staticmethod
         def record(*, learning_rate):
             grid = np.linspace(-2, 2, 81)
-            yield Still(grid=grid, curve=grid**2)                 # once, first: what does not change
+            yield Still(grid=grid, curve=grid**2)  # once, first: what does not change
             x = 1.5
             for _ in range(13):
-                yield Frame(f"Step {step} of {steps}: x = {x:.3f}, loss {x*x:.4f}.", x=x, loss=x * x)
+                yield Frame(f"Step {{step}} of {{steps}}: x = {x:.3f}, loss {x * x:.4f}.", x=x, loss=x * x)
                 x -= learning_rate * 2 * x
 
         @staticmethod
-        def code(*, learning_rate):                               # runs; prints numbers that one sentence states
-            return f"..."
+        def code(*, learning_rate):  # must run; prints numbers that a sentence states
+            return f"x = 1.5\nfor _ in range(12):\n    x -= {learning_rate} * 2 * x\nprint(f'x = {{x:.3f}}')"
 
         @staticmethod
-        def poster(recording, step):                              # a matplotlib figure of one frame
+        def poster(recording, step):  # frame `step` as a matplotlib figure
             figure, axes = figures.figure(6.4, 3.0)
-            ...
+            axes.plot(recording.static["grid"], recording.static["curve"])
             return figure
 
-(In a real sentence write ``{{step}}`` inside an f-string: the two placeholders are filled in when all frames are known.)
-
-- Controls: ``choice``, ``number`` (box, or ``slider=True``), ``seed``, ``text``, and ``position`` for what the reader drags.
-  Values from the reader are checked against the control; whatever else is wrong, raise an ``NnlibError`` in ``record`` before
-  the first frame and the figure shows its words (trait ``problem``) and keeps its frames.
-- A run that fails half-way yields ``Stopped("Stopped at step 7: ...", step=7, layer=2, value="inf")`` last; its frames stay.
-- Storage: whole numbers are i4, a number a frame f8, other numbers f4.  Heat-maps belong in
+- Sentences: ``{step}`` and ``{steps}`` (doubled braces in an f-string) are filled in when all frames are
+  known.
+- Controls: ``choice``, ``number`` (a box, or ``slider=True``), ``seed``, ``text``, and ``position`` for what
+  the reader drags.  Values are checked against the control.  Whatever else is wrong with the settings: raise
+  an ``NnlibError`` in ``record``; the figure keeps its frames and shows the words (trait ``problem``).
+- A run that fails half-way yields ``Stopped("Stopped at step 7: ...", step=7, layer=2, value="inf")`` last.
+- Storage: whole numbers are i4, one number a frame f8, other numbers f4.  Heat-maps belong in
   ``ENCODINGS = {"surface": Encoding("u1", lo=-1, hi=1, delta=True)}``: a twentieth of the bytes.
-- Something to explore instead of play (a handle on a curve, two sliders over a surface): tabulate it.  ``Still(axes=(Axis("x",
-  "Input x", xs), Axis("w", "Weight w", ws)))`` and one Frame for each grid point, the last axis fastest; the view gets a slider an axis, and
-  ``figure.goto({x, w})`` moves to the nearest frame when the reader drags.
-- In a chapter: ``StepSize(learning_rate=0.4, step=3, bank={"learning_rate": [0.1, 1.1]})``.  ``bank`` is a grid of settings (or a
-  list of grids) recorded when the cell runs, so that the built page needs no kernel; ``show=["learning_rate"]`` hides other controls;
-  ``autoplay=True`` is for the hook; ``figure_id="again"`` is needed when a page holds the same instrument twice.
+- Something to explore instead of play (a handle on a curve, two sliders over a surface): tabulate it.
+  ``Still(axes=(Axis("x", "Input x", xs), Axis("w", "Weight w", ws)), ...)``, then one Frame for each grid
+  point, the last axis fastest.  The figure gets a slider an axis; ``figure.goto({x, w})`` shows the nearest
+  frame.
+- In a chapter: ``StepSize(learning_rate=0.4, step=3, bank={"learning_rate": [0.1, 1.1]})``.  ``bank`` is a
+  grid of settings (or a list of grids), recorded when the cell runs, so that the built page needs no kernel;
+  ``show=["learning_rate"]`` hides other controls; ``autoplay=True`` is for a chapter's first figure;
+  ``figure_id="again"`` is needed when a page holds the same instrument twice.
 
 **JavaScript** draws; it never computes mathematics.  See the head of ``stepper.js``.
 
-**Check**: ``pytest tests/test_widgets.py -k bump_builder``, then look at it.
-'''
+**Check**: ``pytest tests/test_widgets.py -k StepSize``, then look at it.
+"""
 
 import base64
 import re
@@ -122,7 +123,7 @@ else:
         pace : float
             Frames a second.
         figure_id, title, alt : str, optional
-            The id of the figure in its page, its heading, and its poster's text; by default the instrument's own.
+            The figure's id in its page, its heading and its poster's text; by default the instrument's own.
         **settings
             The value of any control.
         """
@@ -216,7 +217,7 @@ else:
 
         @staticmethod
         def poster(recording: Recording, step: int) -> "Figure":
-            """Return a matplotlib figure (see ``nnlib.figures``) of one frame: the picture for print, PDF and previews."""
+            """Return a matplotlib figure (see ``nnlib.figures``) of one frame, for print and previews."""
             raise NotImplementedError
 
         def poster_png(self) -> bytes:
