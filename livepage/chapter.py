@@ -27,7 +27,8 @@ def build_chapter(root: Path, name: str) -> Path:
     """
     sources = {path.stem for pattern in ("*.ipynb", "*.md") for path in (root / "chapters").glob(pattern)}
     if name not in sources:
-        raise SystemExit(f"There is no chapter {name!r} in chapters/. There are: {', '.join(sorted(sources))}.")
+        known = ", ".join(sorted(sources))
+        raise SystemExit(f"There is no chapter {name!r} in chapters/. There are: {known}.")
     folder = root / "_build" / f"chapter-{name}"
     folder.mkdir(parents=True, exist_ok=True)
     contents = {
@@ -48,7 +49,14 @@ def build_chapter(root: Path, name: str) -> Path:
             "external_toc_exclude_missing": True,
             "latex_individualpages": False,
             "livepage_whole_book": False,
-            "suppress_warnings": ["myst.xref_missing", "ref.doc", "ref.ref", "ref.numref", "ref.term", "myst.domains"],
+            "suppress_warnings": [
+                "myst.domains",
+                "myst.xref_missing",
+                "ref.doc",
+                "ref.numref",
+                "ref.ref",
+                "ref.term",
+            ],
         },
     )
     if status:

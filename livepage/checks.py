@@ -1,6 +1,5 @@
 """The promises of a page, checked while it is built. Each message says where, and what to do."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,47 +53,47 @@ def check_page(doctree: nodes.document, figures: dict[str, Figure]) -> None:
         posters.update(id(image) for part in media.values() for image in part.findall(nodes.image))
         if figure is None:
             warn(
-                "this widget's state is missing, so the page cannot show it. Build with `execute_notebooks: cache` "
-                "(or `force`) in _config.yml",
+                "this widget's state is missing, so the page cannot show it. Build with "
+                "`execute_notebooks: cache` (or `force`) in _config.yml",
                 bundle,
             )
         elif not figure.hosted:
             warn(
-                f"{figure.kind} is an ipywidget that needs a kernel and would be dead in the built book. Make the "
-                "control part of an instrument (nnlib/widgets), or do not display it",
+                f"{figure.kind} is an ipywidget that needs a kernel and would be dead in the built book. "
+                "Make the control part of an instrument (nnlib/widgets), or do not display it",
                 bundle,
             )
         else:
             if "image/png" not in media:
                 warn(
-                    f"the figure {figure.figure_id or figure.kind!r} has no poster for readers without JavaScript. "
-                    "Let its _repr_mimebundle_ add an image/png",
+                    f"the figure {figure.figure_id or figure.kind!r} has no poster for readers without "
+                    "JavaScript. Let its _repr_mimebundle_ add an image/png",
                     bundle,
                 )
             if not figure.alt:
                 warn(
-                    f"the figure {figure.figure_id or figure.kind!r} has no alternative text. Set its `alt` trait "
-                    "to a sentence that says what the picture shows",
+                    f"the figure {figure.figure_id or figure.kind!r} has no alternative text. Set its `alt` "
+                    "trait to a sentence that says what the picture shows",
                     bundle,
                 )
             if figure.figure_id and shown.setdefault(figure.figure_id, model_id) != model_id:
                 warn(
-                    f"two figures of this page are called {figure.figure_id!r}, so a link cannot tell them apart. "
-                    "Give one of them another figure_id",
+                    f"two figures of this page are called {figure.figure_id!r}, so a link cannot tell them "
+                    "apart. Give one of them another figure_id",
                     bundle,
                 )
     for image in doctree.findall(nodes.image):
         if id(image) not in posters and not image.get("alt", "").strip():
             warn(
-                "this picture has no alternative text. Say what it shows: `:alt:` in a figure or image directive, "
-                "the text in ![...](...), or for the output of a cell the cell's metadata "
+                "this picture has no alternative text. Say what it shows: `:alt:` in a figure or image "
+                "directive, the text in ![...](...), or for the output of a cell the cell's metadata "
                 '{"mystnb": {"image": {"alt": "..."}}}',
                 image,
             )
     for raw in doctree.findall(nodes.raw):
         for tag in re.findall(r"<img\b[^>]*>", raw.astext() if "html" in raw.get("format", "") else ""):
             if not re.search(r"\balt\s*=\s*[\"'][^\"']*\S", tag):
-                warn(f"this picture has no alternative text: {tag[:120]}. Add alt=\"...\"", raw)
+                warn(f"this picture has no alternative text: {tag[:120]}. Add alt='...'", raw)
 
 
 def keep_figure_links(doctree: nodes.document) -> None:
@@ -108,8 +107,8 @@ def keep_figure_links(doctree: nodes.document) -> None:
             continue
         fragment = f"#{link['reftargetid']}" if link.get("reftargetid") else ""
         target = re.sub(r"\.(ipynb|md)$", ".html", page)
-        reference = nodes.reference("", "", *link.children, refuri=f"{target}?{rest}{fragment}", internal=True)
-        link.replace_self(reference)
+        address = f"{target}?{rest}{fragment}"
+        link.replace_self(nodes.reference("", "", *link.children, refuri=address, internal=True))
 
 
 @dataclass
@@ -156,7 +155,12 @@ def check_links(app: Sphinx) -> None:
 
 
 def problems_of(
-    name: str, tag: str, address: str, pages: dict[str, _Page], figures: dict[str, dict[str, Figure]], output: Path
+    name: str,
+    tag: str,
+    address: str,
+    pages: dict[str, _Page],
+    figures: dict[str, dict[str, Figure]],
+    output: Path,
 ) -> Iterator[str]:
     """Say what is wrong with one address in the page ``name``."""
     parts = urlsplit(address)
@@ -167,7 +171,10 @@ def problems_of(
     target = normpath(join(dirname(name), unquote(parts.path))) if parts.path else name
     if target not in pages:
         if not (output / target).exists():
-            yield f"the link {address!r} leads to no page of the book. Mend its address, or add the page to _toc.yml"
+            yield (
+                f"the link {address!r} leads to no page of the book. Mend its address, or add the page to "
+                "_toc.yml"
+            )
         return
     if parts.fragment and unquote(parts.fragment) not in pages[target].ids:
         yield f"the link {address!r} leads to {target}, which has no element with the id {parts.fragment!r}"
@@ -196,6 +203,6 @@ def problems_of(
         if not figures[target][figure_id].holds(settings):
             asked = ", ".join(f"{setting} = {value}" for setting, value in settings.items())
             yield (
-                f"the link {address!r} asks {figure_id!r} for {asked}, which the page could not show: its bank holds "
-                "no such recording. Add these settings to the figure's bank, or link to settings that it holds"
+                f"the link {address!r} asks {figure_id!r} for {asked}, which the page could not show: its "
+                "bank holds no such recording. Add these settings to the figure's bank, or link to others"
             )

@@ -20,8 +20,8 @@ from livepage.posters import ShowPosters
 
 ASSETS = Path(__file__).parent / "assets"
 
-# What the pages use of MathJax's 24 MB. The loader fetches the rest of `input/tex/extensions` by name when a formula
-# uses one of its macros.
+# What the pages use of MathJax's 24 MB. The loader fetches one of `input/tex/extensions` when a formula uses
+# one of its macros.
 MATHJAX = (
     "startup.js",
     "core.js",
@@ -34,7 +34,7 @@ MATHJAX = (
 
 
 def configure(app: Sphinx, config: Config) -> None:
-    """Settle what depends on this checkout: the kernel's path, the cache of outputs, the repository's address."""
+    """Settle what depends on this checkout: the kernel's path, the cache, the repository's address."""
     root = Path(app.srcdir)
     path = os.environ.get("PYTHONPATH")
     if str(root) not in (path or "").split(os.pathsep):
@@ -53,7 +53,7 @@ def configure(app: Sphinx, config: Config) -> None:
 
 
 def sources_digest(root: Path) -> str:
-    """Return a name for the state of the packages beside the book; a change there makes stored outputs stale."""
+    """Return a name for the state of the packages beside the book; a change makes stored outputs stale."""
     digest = hashlib.sha256()
     packages = [found.parent for found in root.glob("*/__init__.py") if found.parent.name != __package__]
     for package in sorted(packages):
@@ -64,13 +64,13 @@ def sources_digest(root: Path) -> str:
 
 
 def repository_options(root: Path) -> dict[str, Any]:
-    """Return the theme's options that link to the checkout's own GitHub remote; none without such a remote."""
+    """Return the theme's options that link to the checkout's own GitHub remote, if it has one."""
 
     def git(*arguments: str) -> str:
         if not (root / ".git").exists():
             return ""
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-        return done.stdout.strip()
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
     remote = re.fullmatch(
         r"(?:https://(?:[^@/]+@)?|git@|ssh://git@)github\.com[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?/?",
@@ -99,10 +99,10 @@ def read_page(app: Sphinx, doctree: nodes.document) -> None:
     checks.keep_figure_links(doctree)
 
 
-def add_page_scripts(
+def describe_page(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Describe each page for search engines and previews by its first sentences, not by its table of contents."""
+    """Describe each page for search engines by its first sentences."""
     if doctree is None:
         return
     paragraph = next((found for found in doctree.findall(nodes.paragraph) if found.astext().strip()), None)
@@ -115,8 +115,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         static = Path(app.outdir) / "_static"
         copy_mathjax(static / "mathjax")
-        # The theme's icon script weighs 543 kB compressed; icons.css draws the handful of icons that are used.
-        (static / "scripts" / "fontawesome.js").write_text("// The icons are in icons.css.\n", encoding="utf-8")
+        # The theme's icon script weighs 543 kB compressed; icons.css draws the handful that is used.
+        (static / "scripts" / "fontawesome.js").write_text("// See icons.css.\n", encoding="utf-8")
         shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
         for source_map in static.rglob("*.map"):
             source_map.unlink()
@@ -151,7 +151,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     # Before myst-nb (500), which fixes its settings when the builder starts.
     app.connect("config-inited", configure, priority=400)
     app.connect("doctree-read", read_page)
-    app.connect("html-page-context", add_page_scripts, priority=600)
+    app.connect("html-page-context", describe_page, priority=600)
     app.connect("build-finished", finish, priority=900)
     app.add_post_transform(ShowPosters)
     app.add_css_file("livepage.css", priority=700)

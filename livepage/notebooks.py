@@ -1,7 +1,8 @@
 """Execute the chapters and store their outputs: ``python -m livepage.notebooks [chapters/losses.ipynb ...]``.
 
-What is stored is byte-identical as long as code and results are: no times, no widget state, no identifiers of a run. The
-cells keep their ids. So a change of one number is one changed line, and ``pytest --nbval`` compares real outputs.
+What is stored is byte-identical as long as code and results are: no times, no widget state, no names of one
+run. The cells keep their ids. So a change of one number is one changed line, and ``pytest --nbval`` compares
+real outputs.
 """
 
 import argparse

@@ -12,8 +12,8 @@ from livepage.checks import VIEW, bundles, model_of
 class ShowPosters(SphinxPostTransform):
     """Keep view and poster of one output side by side.
 
-    myst-nb keeps one media type of each output (its ``SelectMimeType`` has priority 4). In HTML both are wanted: the
-    poster, which the host removes when the view stands. Elsewhere (PDF, text) the poster alone is.
+    myst-nb keeps one media type of each output (its ``SelectMimeType`` has priority 4). In HTML both are
+    wanted: the host removes the poster when the view stands. Elsewhere (PDF, text) the poster alone is.
     """
 
     default_priority = 3

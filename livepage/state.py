@@ -79,8 +79,8 @@ def reduce(body: str) -> tuple[str, dict[str, Figure]]:
     Returns
     -------
     tuple
-        The reduced document, in which ``_esm`` and ``_css`` are indices into a list ``texts``; and what the checks
-        need to know of every widget, by model id.
+        The reduced document, in which ``_esm`` and ``_css`` are indices into a list ``texts``; and what the
+        checks need to know of every widget, by model id.
     """
     document = json.loads(body)
     figures = {model_id: describe(model) for model_id, model in document["state"].items()}
