@@ -83,6 +83,7 @@ def figure(
     with matplotlib.rc_context(style()):
         made = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(made)
+        made._repr_png_ = lambda: png(made)  # a notebook asks for this; pyplot, which would answer, is not here
         return made, made.subplots(rows, columns, **grid)
 
 
