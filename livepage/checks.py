@@ -38,6 +38,11 @@ def model_of(part: nodes.container) -> str:
 
 def warn(message: str, location: nodes.Node | str) -> None:
     """Report one broken promise; the build fails for it."""
+    node = location
+    while isinstance(node, nodes.Element):
+        if "cell_index" in node:  # an output carries no line
+            location = f"{node.document['source']}:cell {node['cell_index'] + 1}"
+        node = node.parent
     logger.warning(message, type="livepage", location=location)
 
 
@@ -171,10 +176,7 @@ def problems_of(
     target = normpath(join(dirname(name), unquote(parts.path))) if parts.path else name
     if target not in pages:
         if not (output / target).exists():
-            yield (
-                f"the link {address!r} leads to no page of the book. Mend its address, or add the page to "
-                "_toc.yml"
-            )
+            yield (f"the link {address!r} leads to no page of the book. Mend its address, or add the page to _toc.yml")
         return
     if parts.fragment and unquote(parts.fragment) not in pages[target].ids:
         yield f"the link {address!r} leads to {target}, which has no element with the id {parts.fragment!r}"

@@ -77,7 +77,7 @@ def repository_options(root: Path) -> dict[str, Any]:
         git("remote", "get-url", "origin"),
     )
     if not remote:
-        return {"repository_url": "", "use_repository_button": False, "launch_buttons": {}}
+        return {}
     return {
         "repository_url": "https://github.com/{}/{}".format(*remote.groups()),
         "repository_branch": git("symbolic-ref", "--short", "HEAD") or "HEAD",
@@ -115,8 +115,9 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         static = Path(app.outdir) / "_static"
         copy_mathjax(static / "mathjax")
-        # The theme's icon script weighs 543 kB compressed; icons.css draws the handful that is used.
-        (static / "scripts" / "fontawesome.js").write_text("// See icons.css.\n", encoding="utf-8")
+        icons = static / "scripts" / "fontawesome.js"
+        if icons.exists():  # 543 kB compressed; icons.css draws the handful of icons that is used
+            icons.write_text("// See icons.css.\n", encoding="utf-8")
         shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
         for source_map in static.rglob("*.map"):
             source_map.unlink()
