@@ -64,27 +64,34 @@ class Encoding:
         The stored type.  ``u1`` and ``u2`` quantise linearly between ``lo`` and ``hi``.
     lo, hi : float, optional
         The range of a quantised array; by default the smallest and largest value that occur.
+    levels : int, optional
+        How many different values a quantised array keeps, by default all that the type holds. Maps of 33 levels
+        take a third of the bytes of 256, and an odd number keeps the middle of the range exact.
+    bits : int, optional
+        How many bits an f4 array keeps after the leading one, by default all 23; 9 are about three digits.
     delta : bool
         Store each frame as the difference to the one before.
 
     Examples
     --------
-    >>> Encoding("u1", lo=-1, hi=1, delta=True)
-    Encoding(dtype='u1', lo=-1, hi=1, delta=True)
+    >>> maps = Recording({"map": np.array([[-1.0, 0.0, 0.3], [-1.0, 0.1, 0.5]])})
+    >>> unpack(pack(maps, {"map": Encoding("u1", lo=-1, hi=1, levels=21, delta=True)})).frames["map"].round(3)
+    array([[-1. ,  0. ,  0.3],
+           [-1. ,  0.1,  0.5]])
     """
 
     dtype: str
     lo: float | None = None
     hi: float | None = None
+    levels: int | None = None
+    bits: int | None = None
     delta: bool = False
 
     def __post_init__(self) -> None:
         if self.dtype not in _DTYPES:
             raise SettingError(f"dtype must be one of {', '.join(_DTYPES)}; got {self.dtype!r}")
         if self.delta and self.dtype == "f8":
-            raise SettingError(
-                "an f8 array cannot be stored as differences; use f4, u2 or u1, or delta=False"
-            )
+            raise SettingError("an f8 array cannot be stored as differences; use f4, u2 or u1, or delta=False")
 
 
 def _default_encoding(array: np.ndarray, per_frame: bool) -> Encoding:
@@ -92,6 +99,12 @@ def _default_encoding(array: np.ndarray, per_frame: bool) -> Encoding:
     if array.dtype.kind in "iub":
         return Encoding("i4")
     return Encoding("f8" if per_frame and array.ndim == 1 else "f4")
+
+
+def _rounded(array: np.ndarray, bits: int) -> np.ndarray:
+    """Round f4 numbers to `bits` bits after the leading one: the rest are zeros, which compress."""
+    mantissa, exponent = np.frexp(array)
+    return np.ldexp(np.rint(np.ldexp(mantissa, bits + 1)), exponent - bits - 1).astype(array.dtype)
 
 
 def _encode(name: str, array: np.ndarray, per_frame: bool, encoding: Encoding) -> tuple[dict, bytes]:
@@ -105,12 +118,15 @@ def _encode(name: str, array: np.ndarray, per_frame: bool, encoding: Encoding) -
         smallest, largest = (array.min(), array.max()) if array.size else (0, 0)
         lo = float(smallest if encoding.lo is None else encoding.lo)
         hi = float(largest if encoding.hi is None else encoding.hi)
-        entry["quantised"] = {"lo": lo, "hi": hi}
-        levels = np.iinfo(dtype).max
-        scaled = (array.astype(np.float64) - lo) * (levels / (hi - lo)) if hi > lo else np.zeros(array.shape)
-        stored = np.rint(np.clip(scaled, 0, levels)).astype(dtype)
+        largest = np.iinfo(dtype).max
+        top = largest if encoding.levels is None else encoding.levels - 1
+        entry["quantised"] = {"lo": lo, "hi": lo + (hi - lo) * (largest / top)}
+        scaled = (array.astype(np.float64) - lo) * (top / (hi - lo)) if hi > lo else np.zeros(array.shape)
+        stored = np.rint(np.clip(scaled, 0, top)).astype(dtype)
     else:
         stored = np.ascontiguousarray(array, dtype=dtype)
+        if encoding.bits is not None:
+            stored = _rounded(stored, encoding.bits)
     if per_frame and encoding.delta:
         entry["delta"] = True
         bits = stored.view(f"<u{dtype.itemsize}")
@@ -144,18 +160,12 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
         for name, values in arrays.items():
             array = np.asarray(values)
             if per_frame and len(array) != len(recording):
-                raise SettingError(
-                    f"every frame needs {name!r}: got {len(array)} entries for {len(recording)} frames"
-                )
-            entry, blob = _encode(
-                name, array, per_frame, encodings.get(name) or _default_encoding(array, per_frame)
-            )
+                raise SettingError(f"every frame needs {name!r}: got {len(array)} entries for {len(recording)} frames")
+            entry, blob = _encode(name, array, per_frame, encodings.get(name) or _default_encoding(array, per_frame))
             entries.append(entry)
             blobs.append(blob + bytes(-len(blob) % 8))
     header = {"frames": len(recording), "meta": recording.meta, "arrays": entries}
-    text = json.dumps(
-        header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-(4 + len(text)) % 8)
     return MAGIC + zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(blobs), 9)
 
