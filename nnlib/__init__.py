@@ -14,6 +14,7 @@ from nnlib.backpropagation import (
 from nnlib.datasets import DATASETS, Dataset
 from nnlib.errors import DTypeError, NnlibError, NonFiniteError, SettingError, ShapeError, TargetError
 from nnlib.gradient_descent import Step, descend
+from nnlib.graph import Graph
 from nnlib.initialisation import INITIALISATIONS, Initialisation
 from nnlib.losses import LOSSES, Loss
 from nnlib.network import Layer, LayerTrace, Network, Trace
@@ -34,6 +35,7 @@ __all__ = [
     "DTypeError",
     "Dataset",
     "GradientReport",
+    "Graph",
     "Initialisation",
     "Layer",
     "LayerTrace",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import numpy as np
 
@@ -84,41 +85,82 @@ def as_activation(name: str | Activation) -> Activation:
     return name if isinstance(name, Activation) else look_up("activation", name, ACTIVATIONS)
 
 
-def _decay(z):
-    """Return exp(-|z|): never overflows. Analytic on each side of zero, which is what complex z needs."""
-    return np.exp(np.where(z.real > 0, -z, z))
+def _in_double(formula):
+    """Return the formula, computed in double precision and rounded once to the precision of its input."""
+
+    @wraps(formula)
+    def rounded(z, *output):
+        if z.dtype.char in "dD":
+            return formula(z, *output)
+        double = [part.astype(np.result_type(part, np.float64)) for part in (z, *output)]
+        return formula(*double).astype(z.dtype)
+
+    return rounded
 
 
+def _below_zero(z):
+    """Return -|z|, from which exp never overflows; for complex z its analytic continuation from each side."""
+    return np.where(z.real > 0, -z, z)
+
+
+def _size(z, most):
+    """Return |z|, at most `most`, where exp(-|z|) is long zero; continued analytically for complex z."""
+    t = np.where(z.real > 0, z, -z)
+    return np.where(t.real > most, most, t)
+
+
+@_in_double
 def _sigmoid(z):
-    e = _decay(z)
+    e = np.exp(_below_zero(z))
     return np.where(z.real > 0, 1, e) / (1 + e)
 
 
+@_in_double
 def _sigmoid_slope(z, a):
-    e = _decay(z)  # e / (1 + e)² = a (1 - a), but without the loss of digits in 1 - a
-    return e / ((1 + e) * (1 + e))
+    e = np.exp(_below_zero(z))
+    small = e / (1 + e)  # a or 1 - a, whichever is below 1/2: the other one's digits say nothing of it
+    return small * (1 - small)
 
 
+@_in_double
 def _tanh_slope(z, a):
-    e = _decay(2 * z)  # 4e / (1 + e)² = 1 - a², but without the loss of digits near a = ±1
-    return 4 * (e / ((1 + e) * (1 + e)))
+    e = np.exp(-2 * _size(z, 400))
+    small = e / (1 + e)  # tanh z = 2 sigmoid(2z) - 1, so 1 - a² is four times the sigmoid's slope at 2z
+    return 4 * (small * (1 - small))
 
 
+@_in_double
 def _softplus(z):
-    return np.where(z.real > 0, z, 0) + np.log1p(_decay(z))
+    return np.where(z.real > 0, z, 0) + np.log1p(np.exp(_below_zero(z)))
 
 
+def _exp_in_two(x):
+    """Return two factors of exp(x), x at most zero, the second 1 down to -700.
+
+    What is multiplied by the first and then by the second stays exact where exp(x) alone is too tiny to be.
+    """
+    tiny = x.real < -700
+    return np.exp(np.where(tiny, -700, x)), np.exp(np.where(tiny, x + 700, 0))
+
+
+@_in_double
 def _silu(z):
-    half = _decay(z / 2)  # the square root of e, because z * e would be inexact where e is tiny
-    e = half * half
-    return np.where(z.real > 0, z, z * half * half) / (1 + e)
+    e, rest = _exp_in_two(_below_zero(z))
+    return np.where(z.real > 0, z, z * e * rest) / (1 + e)
 
 
+_SILU_LOWEST = (-1.2784645427610737, -1.0946994183093437e-16)  # where 1 + z + exp(z) = 0, as a sum
+
+
+@_in_double
 def _silu_slope(z, a):
-    half = _decay(z / 2)
-    e = half * half
-    bend = 1 + z * np.where(z.real > 0, e, 1) / (1 + e)  # 1 + z (1 - sigmoid(z))
-    return np.where(z.real > 0, bend, bend * half * half) / (1 + e)
+    below = _below_zero(z)
+    e, rest = _exp_in_two(below)
+    small = e / (1 + e)
+    away = (below - _SILU_LOWEST[0]) - _SILU_LOWEST[1]
+    bend = away + 0.2784645427610738 * np.expm1(away)  # 1 + z + exp(z), exact next to its zero too
+    slope = bend * (small * (1 - small)) * rest
+    return np.where(z.real > 0, 1 - slope, slope)
 
 
 def elu(alpha: float = 1.0) -> Activation:
@@ -138,8 +180,8 @@ def elu(alpha: float = 1.0) -> Activation:
     alpha = check_number("alpha", alpha, above=0)
     return Activation(
         "elu",
-        lambda z: np.where(z.real > 0, z, alpha * np.expm1(np.where(z.real > 0, 0, z))),
-        lambda z, a: np.where(z.real > 0, 1, alpha * np.exp(np.where(z.real > 0, 0, z))),
+        _in_double(lambda z: np.where(z.real > 0, z, alpha * np.expm1(np.where(z.real > 0, 0, z)))),
+        _in_double(lambda z, a: np.where(z.real > 0, 1, alpha * np.exp(np.where(z.real > 0, 0, z)))),
         rf"z \text{{ if }} z > 0 \text{{ else }} {'' if alpha == 1 else f'{alpha:g} '}(e^z - 1)",
         rf"1 \text{{ if }} z > 0 \text{{ else }} {'' if alpha == 1 else f'{alpha:g} '}e^z",
         (-alpha, math.inf),
@@ -172,55 +214,86 @@ def leaky_relu(leak: float = 0.01) -> Activation:
     )
 
 
-# The normal distribution, for GELU. Its tail is Φ(-t) = exp(-t²/2) G(t), where G falls slowly from 1/2. In the
-# variable u = (t - 5) / (t + 5), which maps 0..∞ to -1..1, the product (1 + 1.25 t) G(t) is a Chebyshev series
-# of 26 terms (the method of Shepherd & Laframboise, Mathematics of Computation 36:249, 1981; the coefficients
-# are this book's own, computed with 60 digits).
+# The normal distribution, for GELU. Its tail is Φ(-t) = exp(-t²/2) G(t), where G falls slowly from 1/2; and
+# the slope of GELU at -t is exp(-t²/2) (t - t₀) Q(t), where t₀ is its lowest point. In u = (t - 5) / (t + 5),
+# which maps 0..∞ to -1..1, (1 + t) G(t) and Q(t) are short Chebyshev series (the method of Shepherd &
+# Laframboise, Mathematics of Computation 36:249, 1981; the coefficients are this book's own, computed with 70
+# digits).
 _TAIL_SERIES = (
-    0.5385288138992342,
-    -0.02645925107935259,
-    -0.028386077272723416,
-    0.022438833059881966,
-    -0.010014371788857852,
-    0.0032270946077398253,
-    -0.0007773358378847752,
-    0.00013291756873865117,
-    -1.2492600229847826e-05,
-    -6.331162602793908e-07,
-    3.951505696905665e-07,
-    -3.7434383155557186e-08,
-    -6.3517209623716656e-09,
-    1.6999795574677543e-09,
-    5.119550416240489e-11,
-    -5.7296362937918556e-11,
-    1.4153040384573e-12,
-    1.9141195007673026e-12,
-    -1.0696250192131425e-13,
-    -6.892737587234324e-14,
-    4.604424764513564e-15,
-    2.7324224089305913e-15,
-    -1.5321124561749416e-16,
-    -1.174225371662994e-16,
-    2.996126874418231e-18,
-    5.276781438013796e-18,
+    0.4619742120721857,
+    -0.06516520239491264,
+    -0.005458781501136567,
+    0.01229619904556344,
+    -0.006470872915703688,
+    0.0022407355224168305,
+    -0.0005638623774651974,
+    9.984031082925812e-05,
+    -9.849514843168493e-06,
+    -4.032494233045217e-07,
+    2.99023962013034e-07,
+    -3.032070748442814e-08,
+    -4.617665713929027e-09,
+    1.3298288008382692e-09,
+    3.007242719019045e-11,
+    -4.4299537255328156e-11,
+    1.3999857147018152e-12,
+    1.4718957028912571e-12,
+    -9.325953119165372e-14,
+    -5.294681169067695e-14,
+    3.958188414414517e-15,
+    2.1048214642963194e-15,
+    -1.345671286136144e-16,
+    -9.097614914495833e-17,
+    2.9906032105666557e-18,
+    4.120292578607833e-18,
 )
+_SLOPE_SERIES = (
+    -0.48907062712404814,
+    0.1212536609715865,
+    -0.040217019986598074,
+    0.011307596661473327,
+    -0.0026524499989152395,
+    0.0005011769744012647,
+    -7.031283979361125e-05,
+    5.5589981152528526e-06,
+    2.6104869194805633e-07,
+    -1.3804750782011604e-07,
+    1.1562162085705361e-08,
+    1.8197249187356083e-09,
+    -4.402773828621291e-10,
+    -1.2519327335156285e-11,
+    1.2703745159303577e-11,
+    -2.9226651070995185e-13,
+    -3.702109795288263e-13,
+    1.967764886441231e-14,
+    1.1809036561614357e-14,
+    -7.628032634666373e-16,
+    -4.201693491226225e-16,
+    2.330450113554955e-17,
+    1.6395719566540518e-17,
+)
+_GELU_LOWEST = (0.7517915246935645, -1.4956759177009883e-17)  # t₀, as a sum
 
 
-def _normal_tail(t):
-    """Return G(t) and exp(-t²/2), whose product is Φ(-t), for a real part of t from 0 up."""
+def _series(coefficients, t):
+    """Sum a Chebyshev series in (t - 5) / (t + 5) by Clenshaw's recurrence."""
     u = (t - 5) / (t + 5)
     high, low = np.zeros_like(u), np.zeros_like(u)
-    for coefficient in _TAIL_SERIES[:0:-1]:
+    for coefficient in coefficients[:0:-1]:
         high, low = coefficient + 2 * u * high - low, high
-    series = _TAIL_SERIES[0] + u * high - low
-    coarse = np.round(np.minimum(t.real, 64) * 256) / 256  # its square is exact, so the big exponent is, too
-    fine = np.exp(-(t - coarse) * (t + coarse) / 2)
-    return series / (1 + 1.25 * t), np.exp(-coarse * coarse / 2) * fine
+    return coefficients[0] + (u * high - low)
 
 
-def _toward_positive(z):
-    """Return |z|, for complex z its analytic continuation from each side of zero."""
-    return np.where(z.real > 0, z, -z)
+def _under_bell(x, t):
+    """Return x exp(-t²/2) for t up to 64, with the rounding of t² undone."""
+    coarse = np.round(t.real * 256) / 256  # so short that its square is exact
+    e, rest = _exp_in_two(-coarse * coarse / 2)
+    return (x + x * np.expm1((coarse - t) * (coarse + t) / 2)) * e * rest
+
+
+@_in_double
+def _tail(t):
+    return _under_bell(_series(_TAIL_SERIES, t) / (1 + t), t)
 
 
 def normal_cdf(z) -> np.ndarray:
@@ -230,19 +303,23 @@ def normal_cdf(z) -> np.ndarray:
     array([0.      , 0.5     , 0.841345])
     """
     z = as_numbers("z", z)
-    slow, gauss = _normal_tail(_toward_positive(z))
-    return np.where(z.real > 0, 1 - slow * gauss, slow * gauss)
+    tail = _tail(_size(z, 64))
+    return np.where(z.real > 0, 1 - tail, tail)
 
 
+@_in_double
 def _gelu(z):
-    slow, gauss = _normal_tail(_toward_positive(z))
-    return np.where(z.real > 0, z * (1 - slow * gauss), z * slow * gauss)
+    t = _size(z, 64)
+    tail = _under_bell(t * _series(_TAIL_SERIES, t) / (1 + t), t)  # t Φ(-t)
+    return np.where(z.real > 0, z, 0) - tail
 
 
+@_in_double
 def _gelu_slope(z, a):
-    slow, gauss = _normal_tail(_toward_positive(z))
-    density = z * (1 / math.sqrt(2 * math.pi))
-    return np.where(z.real > 0, 1 - slow * gauss + density * gauss, (slow + density) * gauss)
+    t = _size(z, 64)
+    away = (t - _GELU_LOWEST[0]) - _GELU_LOWEST[1]
+    slope = _under_bell(away * _series(_SLOPE_SERIES, t), t)
+    return np.where(z.real > 0, 1 - slope, slope)
 
 
 _REAL_LINE = (-math.inf, math.inf)
@@ -268,7 +345,7 @@ ACTIVATIONS: dict[str, Activation] = {
             r"a (1 - a)",
             (0.0, 1.0),
         ),
-        Activation("tanh", np.tanh, _tanh_slope, r"\tanh z", r"1 - a^2", (-1.0, 1.0)),
+        Activation("tanh", _in_double(np.tanh), _tanh_slope, r"\tanh z", r"1 - a^2", (-1.0, 1.0)),
         Activation(
             "relu",  # Nair & Hinton 2010; Glorot, Bordes & Bengio 2011
             lambda z: np.where(z.real <= 0, 0, z),
@@ -346,8 +423,8 @@ def log_softmax(z, temperature: float = 1.0) -> np.ndarray:
 def softmax(z, temperature: float = 1.0) -> np.ndarray:
     r"""Return :math:`p_k = e^{z_k / T} / \sum_j e^{z_j / T}` over the last axis: above 0, with sum 1.
 
-    Source: Bridle, *Training stochastic model recognition algorithms...*, NIPS 1989. The arguments, the errors
-    and the shape of the result are those of `log_softmax`.
+    Source: Bridle, *Training stochastic model recognition algorithms...*, NIPS 1989. The arguments, the
+    errors and the shape of the result are those of `log_softmax`.
 
     Examples
     --------

@@ -75,9 +75,7 @@ def backward(net: Network, trace: Trace, output_slope: np.ndarray) -> BackwardTr
         )
     gradient = np.empty_like(net.parameters, dtype=trace.output.dtype)
     slope, deltas = output_slope, []
-    for layer, seen, block in zip(
-        net.layers[::-1], trace.layers[::-1], net.blocks(gradient)[::-1], strict=True
-    ):
+    for layer, seen, block in zip(net.layers[::-1], trace.layers[::-1], net.blocks(gradient)[::-1], strict=True):
         delta = slope * layer.activation.derivative(seen.z, seen.a)  # (batch, outputs)
         block[:-1] = seen.x.T @ delta  # (inputs, outputs)
         block[-1] = delta.sum(axis=0)  # (outputs,)
@@ -144,8 +142,8 @@ class GradientReport:
     claimed, measured : float
         There, the number that backpropagation (or the caller) claims and the one that was measured.
     by_layer : tuple of float
-        The largest relative error in each layer. A broken rule spoils its own layer and those before it, so look at
-        the last layer that is wrong.
+        The largest relative error in each layer. A broken rule spoils its own layer and those before it, so
+        look at the last layer that is wrong.
     errors : ndarray (P,)
         All relative errors; NaN for what was not checked.
     skipped : int
@@ -191,11 +189,14 @@ def check_gradient(
 ) -> GradientReport:
     r"""Compare a gradient with slopes that are measured by moving one parameter at a time.
 
-    .. math:: \frac{L(θ + h e_i) - L(θ - h e_i)}{2h} \quad \text{or} \quad \frac{\operatorname{Im} L(θ + i h e_i)}{h}
+    .. math::
+        \frac{L(θ + h e_i) - L(θ - h e_i)}{2h} \quad \text{or} \quad
+        \frac{\operatorname{Im} L(θ + i h e_i)}{h}
 
-    The second, the complex step, has no subtraction and so no loss of digits. Measuring is done in double precision
-    whatever the network's dtype. The relative error is :math:`|c - m| / \max(|c|, |m|, n)`, where n is as small as
-    the rounding of the measurement allows. Near a kink central differences take a smaller step; on one, none.
+    The second, the complex step, has no subtraction and so no loss of digits. Measuring is done in double
+    precision whatever the network's dtype. The relative error is :math:`|c - m| / \max(|c|, |m|, n)`, where n
+    is as small as the rounding of the measurement allows. Near a kink central differences take a smaller
+    step; on one, none.
 
     Parameters
     ----------
@@ -310,9 +311,9 @@ def _total(net, loss, trace, target, penalty):
 def _sides(net, loss, trace, target, penalty):
     """Say for every number that has kinks on which side of each it is."""
     sides = [
-        seen.z > kink
-        for layer, seen in zip(net.layers, trace.layers, strict=True)
-        for kink in layer.activation.kinks
+        seen.z > kink for layer, seen in zip(net.layers, trace.layers, strict=True) for kink in layer.activation.kinks
     ]
     sides += [loss.argument(trace.output, target) > kink for kink in loss.kinks]
-    return sides + [layer.W > kink for kink in (penalty.kinks if penalty else ()) for layer in net.layers]
+    return sides + [
+        weights > kink for kink in (penalty.kinks if penalty else ()) for weights in (layer.W for layer in net.layers)
+    ]

@@ -1,4 +1,4 @@
-"""Small data sets, each made to show one thing: what a line cannot separate, what noise hides, what a digit is.
+"""Small data sets, each made to show one thing: a bend, a hole, a knot, a cloud, a wave, a hand.
 
 All but the digits are drawn from formulas, so the truth behind the points is known and any number can be had.
 """
@@ -50,9 +50,7 @@ class Dataset:
     @property
     def loss(self) -> str:
         """The name of the loss that maximum likelihood suggests."""
-        return {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "mse"}[
-            self.task
-        ]
+        return {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "mse"}[self.task]
 
     def split(self, fraction: float, *, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
         """Divide the examples at random: `fraction` of them to train on, the others held out.
@@ -101,9 +99,9 @@ def _scatter(points: np.ndarray, noise: float, rng: np.random.Generator) -> np.n
 
 
 def xor(n: int = 200, noise: float = 0.2, *, rng: np.random.Generator) -> Dataset:
-    """Return points around the corners (±1, ±1); class 1 where the signs differ. No line separates the classes.
+    """Return points around the corners (±1, ±1); class 1 where the signs differ.
 
-    The first four without noise are the truth table itself.
+    No line separates the classes. The first four without noise are the truth table itself.
 
     Source: Minsky & Papert, *Perceptrons*, 1969.
 
@@ -157,15 +155,13 @@ def blobs(n: int = 200, noise: float = 0.2, *, classes: int = 3, rng: np.random.
     y = np.arange(n) % classes
     angle = np.pi / 2 + 2 * np.pi * y / classes
     points = 0.75 * np.column_stack([np.cos(angle), np.sin(angle)])
-    return Dataset(
-        _scatter(points, noise, rng), y, "binary" if classes == 2 else "multiclass", classes, "blobs"
-    )
+    return Dataset(_scatter(points, noise, rng), y, "binary" if classes == 2 else "multiclass", classes, "blobs")
 
 
 def spirals(n: int = 194, noise: float = 0.0, *, rng: np.random.Generator) -> Dataset:
-    r"""Return the two spirals, three turns each: 97 points in each of them, or n points in all, evenly in angle.
+    r"""Return two spirals of three turns each, with n points in all, i evenly from 0 to 96.
 
-    .. math:: φ = \frac{π i}{16}, \quad r = \frac{104 - i}{104}, \quad x = \pm (r \sin φ, r \cos φ), \quad 0 \le i \le 96
+    .. math:: φ = π i / 16, \quad r = (104 - i) / 104, \quad x = \pm (r \sin φ, r \cos φ)
 
     With the original 194 points and no noise these are the original data, divided by their radius of 6.5.
 
@@ -201,9 +197,9 @@ def _stored_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def digits(n: int = 1797, noise: float = 0.0, *, rng: np.random.Generator) -> Dataset:
-    """Return handwritten digits of 8 x 8 pixels from 0 (paper) to 1 (ink): all 1,797 in their order, or n at random.
+    """Return handwritten digits of 8 x 8 pixels from 0 (paper) to 1 (ink).
 
-    Noise is added to the pixels.
+    All 1,797 come in their order, fewer at random. Noise is added to the pixels.
 
     Source: Alpaydin & Kaynak, *Optical recognition of handwritten digits*, UCI repository, 1998; see
     ``nnlib/data/README.md``.

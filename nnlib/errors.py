@@ -47,9 +47,7 @@ class NonFiniteError(NnlibError, ValueError):
         The bad value itself: ``inf``, ``-inf`` or ``nan``.
     """
 
-    def __init__(
-        self, message: str, *, step: int | None = None, layer: int | None = None, where: str, value: float
-    ):
+    def __init__(self, message: str, *, step: int | None = None, layer: int | None = None, where: str, value: float):
         super().__init__(message)
         self.step, self.layer, self.where, self.value = step, layer, where, value
 
@@ -65,7 +63,7 @@ def look_up(kind: str, name: Any, registry: Mapping[str, Any]) -> Any:
         return registry[name]
     if not isinstance(name, str):
         raise SettingError(f"{kind} should be a name or one of nnlib's own objects, got {name!r}")
-    near = difflib.get_close_matches(name, registry, n=1)
+    near = difflib.get_close_matches(name.lower(), registry, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else "."
     raise SettingError(f"there is no {kind} called {name!r}{guess} The choices are: {', '.join(registry)}")
 
@@ -120,13 +118,11 @@ def check_rng(rng: Any) -> np.random.Generator:
 
     >>> check_rng(0)
     Traceback (most recent call last):
-    nnlib.errors.SettingError: rng should be a numpy random Generator, got 0; write rng=np.random.default_rng(0)
+    nnlib.errors.SettingError: rng should be a Generator, got 0; write rng=np.random.default_rng(0)
     """
     if not isinstance(rng, np.random.Generator):
         seed = rng if isinstance(rng, int) and not isinstance(rng, bool) else 0
-        raise SettingError(
-            f"rng should be a numpy random Generator, got {rng!r}; write rng=np.random.default_rng({seed})"
-        )
+        raise SettingError(f"rng should be a Generator, got {rng!r}; write rng=np.random.default_rng({seed})")
     return rng
 
 
@@ -148,8 +144,7 @@ def as_numbers(name: str, values: Any, dtype: np.dtype | type | None = None) -> 
         raise ShapeError(f"{name} should be a rectangular array, but its rows differ in length") from error
     if array.dtype.kind not in "buifc":
         raise DTypeError(
-            f"{name} should hold numbers, got dtype {array.dtype}; "
-            f"convert it first, as in {name}.astype(float)"
+            f"{name} should hold numbers, got dtype {array.dtype}; convert it first, as in {name}.astype(float)"
         )
     if array.dtype.kind in "bui":
         return array.astype(np.float64 if dtype is None else dtype)

@@ -72,10 +72,12 @@ def descend(
     penalty: Penalty | None = None,
     start: Step | None = None,
 ) -> Iterator[Step]:
-    r"""Train a network, one update at a time: :math:`θ_{t+1} = θ_t - η\, \nabla L(θ_t)` or what the optimizer makes of it.
+    r"""Train a network, one update at a time.
 
-    An endless generator; take what you want: ``itertools.islice(descend(...), 200)``. While it stands at a step,
-    ``net.parameters`` equals that step's θ.
+    .. math:: θ_{t+1} = θ_t - η\, \nabla L(θ_t) \quad \text{or what the optimizer makes of it}
+
+    An endless generator; take what you want: ``itertools.islice(descend(...), 200)``. While it stands at a
+    step, ``net.parameters`` equals that step's θ.
 
     Parameters
     ----------
@@ -87,16 +89,17 @@ def descend(
         The target, as the loss takes it.
     optimizer : str or Optimizer
     batch_size : int, optional
-        Examples for each update; by default all. The examples are shuffled for each epoch, and the last batch of an
-        epoch may be smaller, so that every example is used once.
+        Examples for each update; by default all. The examples are shuffled for each epoch, and the last batch
+        of an epoch may be smaller, so that every example is used once.
     rng : numpy.random.Generator, optional
         Shuffles the examples; needed with `batch_size`.
     penalty : Penalty, optional
         Added to the loss.
     start : Step, optional
-        Go on from this step instead of from the network's parameters: the first step that comes is the one after it,
-        bit for bit the one that the first walk gave or would have given. Change an argument to fork: another optimizer
-        starts with fresh memory, and with another `batch_size` or with a new `rng` the examples are shuffled anew.
+        Go on from this step instead of from the network's parameters: the first step that comes is the one
+        after it, bit for bit the one that the first walk gave or would have given. Change an argument to
+        fork: another optimizer starts with fresh memory, and with another `batch_size` or with a new `rng`
+        the examples are shuffled anew.
 
     Yields
     ------
@@ -131,9 +134,7 @@ def descend(
     for name, values in (("X", X), ("y", target)):
         if not np.isfinite(values).all():
             where, value = _first_bad(name, values)
-            raise NonFiniteError(
-                f"{where} is {value}; clean the data before training", where=where, value=value
-            )
+            raise NonFiniteError(f"{where} is {value}; clean the data before training", where=where, value=value)
     shuffle = None
     if batch_size is not None:
         check_count("batch_size", batch_size)
@@ -145,9 +146,7 @@ def descend(
             rng = _generator(start.shuffle.random)
             shuffle = start.shuffle if start.shuffle.size == batch_size else None
         else:
-            raise SettingError(
-                "batches are drawn at random: give rng=np.random.default_rng(0) with batch_size"
-            )
+            raise SettingError("batches are drawn at random: give rng=np.random.default_rng(0) with batch_size")
     if start is not None and start.parameters.shape != net.parameters.shape:
         raise ShapeError(
             f"start comes from a network with {start.parameters.size} parameters, this one has {net.parameters.size}"
@@ -227,9 +226,7 @@ def _non_finite(
         for name, array in (("W", block[:-1]), ("b", block[-1]))
     ]
     layer, name, values = next(
-        found
-        for found in (*forward, (None, "loss", np.array([value])), *sweep)
-        if not np.isfinite(found[2]).all()
+        found for found in (*forward, (None, "loss", np.array([value])), *sweep) if not np.isfinite(found[2]).all()
     )
     where, bad = ("loss", value) if layer is None else _first_bad(name, values)
     place = "the loss" if layer is None else f"{where} of layers[{layer}]"

@@ -30,17 +30,18 @@ class Loss:
     each_slope : callable
         ``each_slope(p, y)``: the derivative of each of them by p, in the shape of p.
     prepare : callable
-        ``prepare(target, output_shape, dtype) -> y``: checks the target and brings it into the form that `each`
-        takes. What it returns it takes again unchanged.
+        ``prepare(target, output_shape, dtype) -> y``: checks the target and brings it into the form that
+        `each` takes. What it returns it takes again unchanged.
     formula : str
         :math:`\ell` in LaTeX.
     argument : callable
-        ``argument(p, y)``: the one number that :math:`\ell` is a function of (the residual p - y, the margin p y).
+        ``argument(p, y)``: the one number that :math:`\ell` is a function of (the residual p - y, the margin
+        p y).
     kinks : tuple of float
         The values of `argument` at which the slope jumps.
     predict : callable
-        ``predict(output)``: what the network says in the reader's terms: probabilities for the cross-entropies, the
-        output itself for the others.
+        ``predict(output)``: what the network says in the reader's terms: probabilities for the
+        cross-entropies, the output itself for the others.
     weights : callable or None
         ``weights(y)``: one weight for each loss that `each` returns; None means all alike.
     by_row : bool
@@ -160,16 +161,14 @@ def _distribution(target, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray
     if y.shape == shape:
         y = as_numbers("y", y, np.zeros(0, dtype).real.dtype)
         if not (y >= 0).all() or (np.abs(y.sum(axis=-1) - 1) > 1e-3).any():
-            raise TargetError(
-                "each row of y should be a distribution: nothing below 0, sum 1 (as in one-hot rows)"
-            )
+            raise TargetError("each row of y should be a distribution: nothing below 0, sum 1 (as in one-hot rows)")
         return y
     if y.shape == (*shape[:-1], 1):
         y = y[..., 0]
     if y.shape != shape[:-1]:
         raise ShapeError(
-            f"y has shape {np.shape(target)} but the output has shape {shape}; cross_entropy takes integer classes "
-            f"of shape {shape[:-1]} or one-hot rows of shape {shape}"
+            f"y has shape {np.shape(target)} but the output has shape {shape}; "
+            f"cross_entropy takes integer classes of shape {shape[:-1]} or one-hot rows of shape {shape}"
         )
     if y.dtype.kind not in "ui":
         raise DTypeError(f"classes should be integers, got dtype {y.dtype}; write y.astype(int)")
@@ -185,7 +184,7 @@ def _distribution(target, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray
 
 
 def huber(delta: float = 1.0) -> Loss:
-    r"""Return Huber's loss: :math:`r^2/2` for a residual up to δ, the straight line :math:`δ(|r| - δ/2)` beyond.
+    r"""Return Huber's loss: :math:`r^2/2` for a residual up to δ, a straight line beyond.
 
     Source: Huber, *Robust estimation of a location parameter*, Annals of Mathematical Statistics 35:73, 1964.
 
@@ -242,7 +241,7 @@ def binary_cross_entropy(class_weights: Sequence[float] | None = None) -> Loss:
         r"y \ln(1 + e^{-p}) + (1 - y) \ln(1 + e^p)",
         lambda p, y: (2 * y - 1) * p,
         predict=sigmoid,
-        weights=None if counts is None else lambda y: (1 - y) * counts[0] + y * counts[1],
+        weights=None if counts is None else lambda y: (1 - y) * counts[0].item() + y * counts[1].item(),
     )
 
 
@@ -300,8 +299,8 @@ def _class_weights(weights, count: int | None) -> np.ndarray | None:
     counts = as_numbers("class_weights", weights)
     if counts.ndim != 1 or (count and len(counts) != count) or not (counts >= 0).all() or not counts.any():
         raise SettingError(
-            f"class_weights should be {count or 'a list of'} numbers, one for each class, none below 0 and one above, "
-            f"got {weights!r}"
+            f"class_weights should be {count or 'a list of'} numbers, one for each class, "
+            f"none below 0 and one above, got {weights!r}"
         )
     return counts
 

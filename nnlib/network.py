@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -125,9 +126,7 @@ class Network:
     ):
         check_rng(rng)
         if isinstance(sizes, (str, int, float)) or len(sizes) < 2:
-            raise SettingError(
-                f"sizes should list at least the inputs and the outputs, as in [2, 8, 1], got {sizes!r}"
-            )
+            raise SettingError(f"sizes should list at least the inputs and the outputs, as in [2, 8, 1], got {sizes!r}")
         self.sizes = tuple(check_count(f"sizes[{i}]", size) for i, size in enumerate(sizes))
         self.activations = (*_hidden(activation, len(sizes) - 2), as_activation(output_activation))
         self._bind(np.empty(count_parameters(self.sizes), _float_dtype(dtype)))
@@ -173,8 +172,8 @@ class Network:
         vector = as_numbers("parameters", vector)
         if vector.shape != (count_parameters(self.sizes),):
             raise ShapeError(
-                f"a network of sizes {list(self.sizes)} has {count_parameters(self.sizes)} parameters in one flat "
-                f"vector, got an array of shape {vector.shape}"
+                f"a network of sizes {list(self.sizes)} has {count_parameters(self.sizes)} parameters in "
+                f"one flat vector, got an array of shape {vector.shape}"
             )
         return vector
 
@@ -193,7 +192,7 @@ class Network:
         """
         vector = self._checked(vector)
         views, start = [], 0
-        for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False):
+        for inputs, outputs in pairwise(self.sizes):
             stop = start + (inputs + 1) * outputs
             views.append(vector[start:stop].reshape(inputs + 1, outputs))
             start = stop
@@ -230,7 +229,7 @@ class Network:
         return self.with_parameters(self._parameters)
 
     def check_inputs(self, X) -> np.ndarray:
-        """Return X as an array (batch, inputs) in the network's dtype, or raise an error that names the fix."""
+        """Return X as an array (batch, inputs) in the network's dtype, or raise an error."""
         X = as_numbers("X", X, self.dtype)
         inputs, outputs = self.sizes[:2]
         if X.ndim != 2:
@@ -238,9 +237,7 @@ class Network:
             fix = "; for one feature write X[:, None]" if X.ndim == 1 and inputs == 1 else fix
             raise ShapeError(f"X should have shape (batch, {inputs}), got {X.shape}{fix}")
         if X.shape[1] != inputs:
-            hint = (
-                "did the label column stay in?" if X.shape[1] == inputs + 1 else "is it the right data set?"
-            )
+            hint = "did the label column stay in?" if X.shape[1] == inputs + 1 else "is it the right data set?"
             raise ShapeError(
                 f"X has {X.shape[1]} columns but the first layer expects {inputs} "
                 f"(its W is ({inputs}, {outputs})); {hint}"
@@ -286,7 +283,7 @@ def count_parameters(sizes: Sequence[int]) -> int:
     >>> count_parameters([2, 8, 8, 1])  # (2 + 1) 8 + (8 + 1) 8 + (8 + 1) 1
     105
     """
-    return sum((inputs + 1) * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False))
+    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
 
 
 def _hidden(rules, count: int) -> list[Activation]:
@@ -304,7 +301,7 @@ def _float_dtype(dtype) -> np.dtype:
     try:
         result = np.dtype(dtype)
     except TypeError:
-        result = None
+        result = np.dtype(object)
     if result not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise DTypeError(f"dtype should be np.float32 or np.float64, got {dtype!r}")
     return result

@@ -99,10 +99,10 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Nesterov(Momentum):
-    r"""Momentum that looks ahead: :math:`v \leftarrow \beta v + g,\ \theta \leftarrow \theta - \eta (g + \beta v)`.
+    r"""Momentum that looks ahead: :math:`v \leftarrow βv + g,\ θ \leftarrow θ - η (g + βv)`.
 
-    Source: Nesterov 1983, in the form of Sutskever, Martens, Dahl & Hinton, *On the importance of initialization
-    and momentum in deep learning*, ICML 2013, with the look-ahead point as θ.
+    Source: Nesterov 1983, in the form of Sutskever, Martens, Dahl & Hinton, *On the importance of
+    initialization and momentum in deep learning*, ICML 2013, with the look-ahead point as θ.
     """
 
     name = "nesterov"
@@ -115,7 +115,7 @@ class Nesterov(Momentum):
 
 @dataclass(frozen=True)
 class AdaGrad(Optimizer):
-    r"""A rate for each parameter: :math:`s \leftarrow s + g^2,\ \theta \leftarrow \theta - \eta g / (\sqrt s + ε)`.
+    r"""A rate for each parameter: :math:`s \leftarrow s + g^2,\ θ \leftarrow θ - η g / (\sqrt s + ε)`.
 
     Source: Duchi, Hazan & Singer, *Adaptive subgradient methods*, JMLR 12:2121, 2011.
     """
@@ -137,7 +137,9 @@ class AdaGrad(Optimizer):
 
 @dataclass(frozen=True)
 class RMSProp(Optimizer):
-    r"""AdaGrad that forgets: :math:`s \leftarrow ρ s + (1 - ρ) g^2,\ \theta \leftarrow \theta - \eta g / (\sqrt s + ε)`.
+    r"""AdaGrad that forgets: its sum of squares becomes a running mean.
+
+    .. math:: s \leftarrow ρ s + (1 - ρ) g^2, \quad θ \leftarrow θ - η g / (\sqrt s + ε)
 
     Source: Tieleman & Hinton, *Neural networks for machine learning*, lecture 6.5, 2012.
     """

@@ -32,7 +32,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepDecay:
-    r"""Multiply the rate by `factor` every `every` updates: :math:`\eta_t = \eta\, q^{\lfloor t / k \rfloor}`.
+    r"""Multiply the rate by `factor` every `every` updates: :math:`η_t = η\, q^{\lfloor t / k \rfloor}`.
 
     >>> schedule = StepDecay(1.0, every=100, factor=0.5)
     >>> schedule(99), schedule(100), schedule(250)
@@ -59,7 +59,7 @@ class Cosine:
 
     .. math:: \eta_t = \eta_T + (\eta_0 - \eta_T)\, \tfrac12 (1 + \cos(\pi t / T))
 
-    Source: Loshchilov & Hutter, *SGDR: stochastic gradient descent with warm restarts*, ICLR 2017, equation 5.
+    Source: Loshchilov & Hutter, *SGDR: SGD with warm restarts*, ICLR 2017, equation 5.
 
     >>> schedule = Cosine(1.0, steps=100)
     >>> schedule(0), round(schedule(50), 12), schedule(100), schedule(200)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from nnlib.datasets import DATASETS, blobs
+from nnlib.errors import SettingError
+from nnlib.losses import LOSSES
+from nnlib.network import Network
+
+every = pytest.mark.parametrize("name", DATASETS)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+@every
+def test_shapes_types_and_scale(name):
+    data = DATASETS[name](n=120, noise=0.05, rng=rng())
+    assert data.name == name
+    assert len(data) == 120 == len(data.X) == len(data.y)
+    assert data.X.dtype == np.float64
+    assert np.abs(data.X).max() < 1.4
+    if data.task == "regression":
+        assert (data.classes, data.y.shape, data.y.dtype) == (0, (120, 1), np.float64)
+    else:
+        assert data.y.dtype.kind == "i"
+        assert set(data.y.tolist()) == set(range(data.classes))
+        assert (data.classes == 2) == (data.task == "binary")
+
+
+@every
+def test_the_suggested_outputs_and_loss_fit(name):
+    data = DATASETS[name](n=20, rng=rng())
+    net = Network([data.X.shape[1], data.outputs], rng=rng())
+    assert LOSSES[data.loss].value(net.forward(data.X).output, data.y) > 0
+
+
+@every
+def test_the_same_generator_gives_the_same_bytes_and_another_gives_others(name):
+    one, same, other = (DATASETS[name](n=50, noise=0.1, rng=rng(seed)) for seed in (1, 1, 2))
+    assert one.X.tobytes() == same.X.tobytes()
+    assert one.y.tobytes() == same.y.tobytes()
+    assert one.X.tobytes() != other.X.tobytes()
+
+
+@every
+def test_split_divides_without_loss(name):
+    data = DATASETS[name](n=50, noise=0.1, rng=rng())
+    train, held_out = data.split(0.8, rng=rng())
+    assert (len(train), len(held_out)) == (40, 10)
+    assert train.task == held_out.task == data.task
+    together = np.vstack([train.X, held_out.X])
+    assert sorted(map(tuple, together)) == sorted(map(tuple, data.X))
+    assert (np.concatenate([train.y, held_out.y]).sum()) == pytest.approx(data.y.sum())
+
+
+@every
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n": 0, "rng": rng()}, "n should be a whole number"),
+        ({"n": 10, "noise": -1, "rng": rng()}, "noise should be a number at least 0"),
+        ({"n": 10, "rng": 5}, r"write rng=np\.random\.default_rng\(5\)"),
+    ],
+)
+def test_errors(name, settings, message):
+    with pytest.raises(SettingError, match=message):
+        DATASETS[name](**settings)
+
+
+def test_errors_of_split_blobs_and_digits():
+    data = DATASETS["xor"](n=10, rng=rng())
+    for fraction in (0, 1, -0.5):
+        with pytest.raises(SettingError, match="fraction should be a number above 0 and below 1"):
+            data.split(fraction, rng=rng())
+    with pytest.raises(SettingError, match="one example cannot be split"):
+        DATASETS["xor"](n=1, rng=rng()).split(0.5, rng=rng())
+    with pytest.raises(SettingError, match="classes should be a whole number, at least 2"):
+        blobs(classes=1, rng=rng())
+    with pytest.raises(SettingError, match="only 1797 digits"):
+        DATASETS["digits"](n=1798, rng=rng())
+
+
+def test_both_parts_of_a_split_hold_at_least_one_example():
+    data = DATASETS["xor"](n=3, rng=rng())
+    assert [len(part) for part in data.split(0.01, rng=rng())] == [1, 2]
+    assert [len(part) for part in data.split(0.99, rng=rng())] == [2, 1]
+
+
+def test_spirals_are_those_of_lang_and_witbrock():
+    data = DATASETS["spirals"](rng=rng())
+    assert len(data) == 194
+    i = np.arange(97)
+    radius, angle = 6.5 * (104 - i) / 104, i * np.pi / 16
+    original = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
+    np.testing.assert_allclose(6.5 * data.X[data.y == 1], original, atol=1e-14)
+    np.testing.assert_allclose(6.5 * data.X[data.y == 0], -original, atol=1e-14)
+
+
+def test_without_noise_the_points_are_where_the_formulas_put_them():
+    ring = DATASETS["circles"](n=40, noise=0, rng=rng())
+    np.testing.assert_allclose(np.linalg.norm(ring.X, axis=1), np.where(ring.y == 0, 1, 0.5))
+    corners = DATASETS["xor"](n=8, noise=0, rng=rng())
+    assert ((corners.X[:, 0] * corners.X[:, 1] < 0) == corners.y).all()
+    wave = DATASETS["sine"](n=40, noise=0, rng=rng())
+    np.testing.assert_allclose(wave.y, np.sin(np.pi * wave.X))
+    moons = DATASETS["moons"](n=400, noise=0, rng=rng())
+    assert np.abs(moons.X).max() <= 1
+    centres = np.array([[-1 / 3, -1 / 6], [1 / 3, 1 / 6]])[moons.y]
+    np.testing.assert_allclose(np.linalg.norm(moons.X - centres, axis=1), 2 / 3)
+
+
+def test_digits_are_the_1797_of_the_repository():
+    data = DATASETS["digits"](rng=rng())
+    assert data.X.shape == (1797, 64)
+    assert np.bincount(data.y).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert (data.X * 16).sum() == 561718
+    assert (data.X * 16)[0, :8].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    some = DATASETS["digits"](n=100, rng=rng())
+    assert len(np.unique(some.X, axis=0)) == 100
