@@ -37,6 +37,12 @@ class Step:
         The rows of X that `loss` and `gradient` were computed on; None for all.
     epoch : int
         How often all examples have been used before this batch.
+    optimizer : str
+        The name of the optimizer that `state` belongs to.
+    state : dict
+        What the optimizer remembered on arriving here: ``t`` and its vectors, such as ``velocity``.
+    shuffle : object or None
+        Where the walk stands in its shuffled examples, for `descend` to go on.
     """
 
     index: int

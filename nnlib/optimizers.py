@@ -233,7 +233,5 @@ def as_optimizer(optimizer: str | Optimizer) -> Optimizer:
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
-        raise SettingError(
-            f"optimizer is a class; make one, as in OPTIMIZERS[{optimizer.name!r}](learning_rate=0.1)"
-        )
+        raise SettingError(f"optimizer is a class; make one, as in OPTIMIZERS[{optimizer.name!r}](learning_rate=0.1)")
     return look_up("optimizer", optimizer, OPTIMIZERS)()
