@@ -260,7 +260,7 @@ function mountFigure(spec, model, el, page) {
 
   // The skeleton.
   const titleId = `${id}-title`;
-  const form = html("form", { class: "nn-settings", "aria-label": "Settings" });
+  const form = html("form", { class: "nn-settings", "aria-label": `Settings of ${model.get("title")}` });
   const explore = html("div", { class: "nn-settings nn-explore" });
   const stage = html("div", { class: "nn-stage" });
   const message = html("p", { class: "nn-message", role: "alert", hidden: true });
@@ -271,7 +271,7 @@ function mountFigure(spec, model, el, page) {
   const count = html("span", { class: "nn-count", "aria-hidden": "true" });
   const status = html("p", { class: "nn-status", role: "status" });
   const table = html("table");
-  const tableBox = html("details", {}, html("summary", {}, "Numbers as a table"), html("div", { class: "nn-table" }, table));
+  const tableBox = html("details", {}, html("summary", {}, "Numbers as a table"), html("div", { class: "nn-table", tabindex: 0 }, table));
   const snippet = html("code");
   const copy = html("button", { type: "button", class: "nn-small" }, "Copy");
   const codeBox = html("details", {}, html("summary", {}, "Show as code"), html("div", { class: "nn-code" }, html("pre", {}, snippet), copy));
@@ -613,7 +613,7 @@ function mountFigure(spec, model, el, page) {
   listen(root, "keydown", (event) => {
     const { target } = event;
     if (!recording || event.altKey || event.ctrlKey || event.metaKey) return;
-    if (target.closest("select, textarea, input:not([type=range]), pre")) return;
+    if (target.closest("select, textarea, input:not([type=range]), pre, .nn-table")) return;
     if (event.key === " " && target.closest("button, summary, a")) return;
     if (target !== slider && target.matches("input[type=range]") && event.key !== " ") return;
     const action = {

@@ -1,0 +1,233 @@
+"""The book over http and from the disk, in a Chromium that reaches no other host and tells every fault it meets."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, sync_playwright
+
+from . import book, browsers
+from .hands import Hands
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--font-render-hinting=none",
+    "--disable-partial-raster", "--disable-lcd-text", "--force-color-profile=srgb",
+]  # fmt: skip
+WIDE = {"width": 1280, "height": 1600}
+NARROW = {"width": 390, "height": 844}
+PATIENCE = 15_000  # milliseconds for any one condition, on a busy machine
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Walk the built book: tests that take `page_name`, `figure` or `link` run for each there is."""
+    pages = book.pages()
+    walks = {
+        "page_name": pages,
+        "figure": [figure for page in pages for figure in book.figures(page)],
+        "figure_autoplaying": [figure for page in pages for figure in book.figures(page) if figure.autoplay],
+        "figure_wanting": [figure for page in pages for figure in book.figures(page) if figure.wanting()],
+        "figure_storing": [figure for page in pages for figure in book.figures(page) if figure.stored()],
+        "link": [link for page in pages for link in book.links(page)],
+    }
+    for name in walks.keys() & set(metafunc.fixturenames):
+        if pages:
+            of_page = [pytest.mark.xdist_group(getattr(item, "page", item)) for item in walks[name]]
+            found = [pytest.param(item, marks=mark) for item, mark in zip(walks[name], of_page, strict=True)]
+            metafunc.parametrize(name, found, ids=str)
+        else:
+            metafunc.parametrize(name, [None], ids=["no-book"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Test page by page, so that a page is opened once; tests of no page come last."""
+    order = {name: index for index, name in enumerate(book.pages())}
+
+    def page_of(item: pytest.Item) -> int:
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        pages = [value if isinstance(value, str) else getattr(value, "page", None) for value in values]
+        return min((order[page] for page in pages if page in order), default=len(order))
+
+    mine = [index for index, item in enumerate(items) if item.path.parent == Path(__file__).parent]
+    for index, item in zip(mine, sorted((items[index] for index in mine), key=page_of), strict=True):
+        items[index] = item
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    """Skip, or in continuous integration fail, where the book is not built."""
+    if not book.pages():
+        _missing("the book is not built: run `make book`")
+
+
+def _missing(reason: str) -> None:
+    if browsers.required():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def need(found: browsers.Browser) -> browsers.Browser:
+    """Return the browser, or skip (in continuous integration: fail) with the reason why it is not there."""
+    if found.missing:
+        _missing(found.missing)
+    return found
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    change: Callable[[bytes], bytes] | None = None
+
+    def log_message(self, *arguments: object) -> None:
+        """Stay silent: the tests look at the answers."""
+
+    def do_GET(self) -> None:
+        """Send a file, or a changed page."""
+        file = Path(self.translate_path(self.path))
+        if not self.change or file.suffix != ".html" or not file.exists():
+            super().do_GET()
+            return
+        page = self.change(file.read_bytes())
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+
+@contextmanager
+def serving(change: Callable[[bytes], bytes] | None = None) -> Iterator[str]:
+    """Serve the built book, its pages changed as the caller wants, on a free port of the loopback interface."""
+    handler = type("Handler", (_Handler,), {"change": staticmethod(change) if change else None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(book.BUILT))) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[str]:
+    """Serve the built book; give its address."""
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def on_disk() -> str:
+    """Give the built book's address on the disk."""
+    return f"{book.BUILT.as_uri()}/"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Start Chromium once."""
+    found = need(browsers.chromium())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found.where[0], args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def listen(context: BrowserContext, ours: tuple[str, ...], faults: list[str]) -> None:
+    """Block whatever is not `ours`, and write down every fault: foreign requests, failed ones, errors, warnings."""
+    inside = "|".join(re.escape(start) for start in (*ours, "data:", "blob:", "about:"))
+
+    def block(route: Route) -> None:
+        faults.append(f"asked another host: {route.request.url}")
+        route.abort()
+
+    def failed(request: Request) -> None:
+        # Where JavaScript is off, Chromium gives up the scripts which it had begun to fetch, and calls that "csp".
+        if request.failure != "csp":
+            faults.append(f"failed: {request.url} ({request.failure})")
+
+    context.route(re.compile(f"^(?!{inside})"), block)
+    context.on("response", lambda answer: answer.status >= 400 and faults.append(f"{answer.status}: {answer.url}"))
+    context.on("requestfailed", failed)
+    context.on("weberror", lambda error: faults.append(f"uncaught: {error.error}"))
+    context.on(
+        "console",
+        lambda message: (
+            message.type in ("error", "warning") and faults.append(f"console {message.type}: {message.text} ({message.location['url']})")
+        ),
+    )
+
+
+@pytest.fixture
+def reader(chromium: Browser, served: str, on_disk: str) -> Iterator[Callable[..., Page]]:
+    """Open pages as a reader would: ``reader(page, **context options)``. At the end no fault may have been met."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def read(page_name: str, *, disk: bool = False, **options: object) -> Page:
+        context = chromium.new_context(**{"viewport": WIDE, "color_scheme": "light"} | options)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        listen(context, (served, on_disk), faults)
+        page = context.new_page()
+        page.goto((on_disk if disk else served) + page_name)
+        return page
+
+    yield read
+    for context in contexts:
+        context.close()
+    assert not faults, "\n".join(faults)
+
+
+@dataclass
+class Desk:
+    """Keeps one page of the book open for all tests of it, because loading is what takes the time."""
+
+    chromium: Browser
+    served: str
+    faults: list[str] = field(default_factory=list)
+    lying: dict[str, Page] = field(default_factory=dict)
+
+    def open(self, page_name: str) -> Page:
+        """Return the page as a reader finds it who asked for reduced motion: wide, light, each figure drawn."""
+        if page_name not in self.lying:
+            self.clear()
+            context = self.chromium.new_context(viewport=WIDE, color_scheme="light", reduced_motion="reduce")
+            context.set_default_timeout(PATIENCE)
+            listen(context, (self.served,), self.faults)
+            page = self.lying[page_name] = context.new_page()
+            page.goto(self.served + page_name)
+            page.evaluate("window.MathJax?.startup?.promise")
+        page = self.lying[page_name]
+        page.set_viewport_size(WIDE)
+        page.emulate_media(media="screen", color_scheme="light")
+        for figure in book.figures(page_name):
+            Hands(page, figure.figure_id).ready()
+        return page
+
+    def clear(self) -> None:
+        """Close what is open."""
+        for page in self.lying.values():
+            page.context.close()
+        self.lying.clear()
+
+
+@pytest.fixture(scope="session")
+def kept_desk(chromium: Browser, served: str) -> Iterator[Desk]:
+    """Give the one desk of the run."""
+    desk = Desk(chromium, served)
+    yield desk
+    desk.clear()
+
+
+@pytest.fixture
+def desk(kept_desk: Desk, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """Give the desk; after a test it is cleared if the test failed, and no fault may have been met."""
+    kept_desk.faults.clear()
+    failed = request.session.testsfailed
+    yield kept_desk
+    faults = list(kept_desk.faults)
+    if faults or request.session.testsfailed > failed:
+        kept_desk.clear()
+    assert not faults, "\n".join(faults)

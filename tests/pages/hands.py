@@ -1,0 +1,97 @@
+"""A reader's hands and eyes on one figure in Chromium, by its promises and accessible names, never by its innards."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Locator, Page, expect
+
+# The drawing, not the icons on the buttons: every canvas and SVG picture, as one rectangle in the window.
+DRAWING = """root => {
+  const boxes = [...root.querySelectorAll("canvas, svg")]
+    .filter(element => !element.closest("button") && !element.parentElement.closest("svg"))
+    .map(element => element.getBoundingClientRect()).filter(box => box.width && box.height);
+  const [x, y] = [Math.min(...boxes.map(box => box.left)), Math.min(...boxes.map(box => box.top))];
+  const [right, bottom] = [Math.max(...boxes.map(box => box.right)), Math.max(...boxes.map(box => box.bottom))];
+  return {x, y, width: right - x, height: bottom - y};
+}"""
+
+# Resolves after the next drawn frame; `frame` is read back by `frame_drawn`.
+LISTEN = """root => {
+  window.frameDrawn = new Promise(resolve => root.addEventListener("nnlib:frame", resolve, {once: true}));
+}"""
+
+
+class Hands:
+    """One figure of a page."""
+
+    def __init__(self, page: Page, figure_id: str) -> None:
+        self.page = page
+        self.root = page.locator(f'[id="{figure_id}"][data-instrument]')
+
+    def ready(self) -> "Hands":
+        """Wait until the figure has drawn."""
+        expect(self.root).to_have_attribute("data-ready", "true")
+        return self
+
+    def button(self, name: str) -> Locator:
+        """Return a button by its accessible name."""
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    @property
+    def slider(self) -> Locator:
+        """Return the slider over the steps."""
+        return self.root.get_by_role("slider", name="Step", exact=True)
+
+    @property
+    def said(self) -> str:
+        """Return the text twin."""
+        return self.root.get_by_role("status").inner_text()
+
+    @property
+    def warned(self) -> str:
+        """Return what the figure says in warning; empty if nothing."""
+        alert = self.root.get_by_role("alert")
+        return alert.inner_text() if alert.count() else ""
+
+    @property
+    def step(self) -> int:
+        """Return the step shown."""
+        return int(self.root.get_attribute("data-step"))
+
+    @property
+    def last(self) -> int:
+        """Return the index of the last step."""
+        return int(self.root.get_attribute("data-steps"))
+
+    def at(self, step: int) -> None:
+        """Wait until this step is shown."""
+        expect(self.root).to_have_attribute("data-step", str(step))
+
+    def picture(self) -> str:
+        """Return the pixels of the drawing, as a digest."""
+        self.root.scroll_into_view_if_needed()
+        pixels = self.page.screenshot(clip=self.root.evaluate(DRAWING), full_page=False, animations="disabled")
+        return hashlib.sha256(pixels).hexdigest()
+
+    def seen(self) -> tuple[str, str]:
+        """Return picture and sentence together."""
+        return self.picture(), self.said
+
+    @contextmanager
+    def redrawn(self) -> Iterator[None]:
+        """Wait, at the end of the block, for a frame that was drawn since its start, and for the answer to be there."""
+        self.root.evaluate(LISTEN)
+        yield
+        self.page.evaluate("window.frameDrawn.then(() => true)")
+        expect(self.root).not_to_have_attribute("aria-busy", "true")
+
+    def reset(self) -> None:
+        """Go back to the first step, unless it is shown already."""
+        if self.step:
+            self.button("Reset").click()
+            self.at(0)
+
+    def setting(self, label: str) -> Locator:
+        """Return a setting's control by its label."""
+        return self.root.get_by_label(label, exact=True)

@@ -1,0 +1,235 @@
+"""Every interactive figure of the built book does what it promises: steps, plays, switches, remembers, obeys keys."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from nnlib.widgets.recorder import format_value
+
+from .book import Figure, Link
+from .conftest import Desk
+from .hands import Hands
+
+Reader = Callable[..., Page]
+
+# Opens whatever an element is folded away in.
+UNFOLD = """element => {
+  for (let box = element.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+}"""
+
+# Half a second on a screen: long enough for a figure to start to play.
+THIRTY_FRAMES = """() => new Promise(resolve => {
+  let left = 30;
+  const tick = () => (left-- ? requestAnimationFrame(tick) : resolve());
+  tick();
+})"""
+
+
+def at_start(desk: Desk, figure: Figure) -> Hands:
+    """Take up the figure at its first step."""
+    hands = Hands(desk.open(figure.page), figure.figure_id)
+    hands.reset()
+    return hands
+
+
+def label_of(control: dict, value: str) -> str:
+    """Return the words that stand for a setting's value in its menu."""
+    return next(
+        (option["label"] for option in control.get("options", ()) if format_value(option["value"]) == value), value
+    )
+
+
+def test_steps_forward_and_back_to_the_same_picture(figure: Figure, desk: Desk) -> None:
+    hands = at_start(desk, figure)
+    assert hands.last > 0
+    first = hands.seen()
+    seen = [first]
+    for step in range(1, min(hands.last, 3) + 1):
+        hands.button("Step forward").click()
+        hands.at(step)
+        seen.append(hands.seen())
+        assert seen[-1][0] != seen[-2][0], f"step {step} looks like the one before it"
+        assert seen[-1][1] != seen[-2][1], f"step {step} says what the one before it said"
+    for step in reversed(range(len(seen) - 1)):
+        hands.button("Step back").click()
+        hands.at(step)
+        assert hands.seen() == seen[step], f"going back to step {step} does not bring back its picture"
+    expect(hands.button("Step back")).to_be_disabled()
+
+
+def test_slider_and_reset(figure: Figure, desk: Desk) -> None:
+    hands = at_start(desk, figure)
+    first = hands.seen()
+    expect(hands.slider).to_have_attribute("max", str(hands.last))
+    for step in {hands.last // 2 or 1, hands.last}:
+        hands.slider.fill(str(step))
+        hands.at(step)
+        assert hands.said != first[1]
+    hands.button("Reset").click()
+    hands.at(0)
+    assert hands.seen() == first
+    hands.slider.press("ArrowRight")
+    hands.at(1)
+
+
+def test_keyboard(figure: Figure, desk: Desk) -> None:
+    hands = at_start(desk, figure)
+    last = hands.last
+    hands.root.focus()
+    for key, step in (
+        ("ArrowRight", 1),
+        ("ArrowLeft", 0),
+        ("End", last),
+        ("ArrowRight", last),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+    ):
+        hands.page.keyboard.press(key)
+        hands.at(step)
+    with hands.redrawn():
+        hands.page.keyboard.press(" ")
+    assert hands.step > 0
+    if hands.button("Pause").count():
+        hands.page.keyboard.press(" ")
+    expect(hands.button("Play")).to_be_visible()
+
+
+def test_plays_and_pauses(figure: Figure, desk: Desk) -> None:
+    hands = at_start(desk, figure)
+    hands.button("Play").click()
+    expect(hands.root).not_to_have_attribute("data-step", "0")
+    if hands.last > 20:
+        hands.button("Pause").click()
+        assert 0 < hands.step < hands.last
+    expect(hands.button("Play")).to_be_visible()
+
+
+def test_settings_in_the_bank_switch_at_once(figure_storing: Figure, desk: Desk) -> None:
+    figure = figure_storing
+    hands = at_start(desk, figure)
+    hands.slider.press("End")
+    hands.at(hands.last)
+    ends, before = hands.last, hands.seen()
+    for control, value in figure.stored():
+        box = hands.setting(control["label"])
+        start = format_value(figure.settings[control["name"]])
+        with hands.redrawn():
+            box.select_option(label=label_of(control, value))
+        assert hands.warned == "" or "needs a live kernel" not in hands.warned
+        expect(hands.root).to_have_attribute("data-source", "bank")
+        hands.slider.press("End")
+        hands.at(hands.last)
+        assert hands.seen() != before, f"{control['label']} {value} changes nothing"
+        with hands.redrawn():
+            box.select_option(label=label_of(control, start))
+        hands.slider.press("End")
+        hands.at(ends)
+        assert hands.seen() == before, f"{control['label']} back to {start} does not bring back the picture"
+
+
+def test_setting_without_a_live_source_keeps_the_frames_and_says_so(figure_wanting: Figure, desk: Desk) -> None:
+    figure = figure_wanting
+    control, value = figure.wanting()
+    hands = at_start(desk, figure)
+    before = hands.seen()
+    if control["kind"] == "choice":
+        box = hands.setting(control["label"])
+        away = box.locator('optgroup[label="needs a live kernel"]').get_by_text(label_of(control, value), exact=True)
+        expect(away).to_have_count(1)
+        box.select_option(label=label_of(control, value))
+    else:
+        address = urlsplit(hands.page.url)._replace(query=f"{figure.figure_id}.{control['name']}={value}")
+        hands.page.goto(address.geturl())
+        hands.ready()
+    expect(hands.root.get_by_role("alert")).to_contain_text("needs a live kernel")
+    assert hands.seen() == before
+    expect(hands.root).to_have_attribute("data-source", "bank")
+    hands.button("Back to what is shown").click()
+    expect(hands.root.get_by_role("alert")).to_have_count(0)
+    assert hands.seen() == before
+
+
+@pytest.mark.parametrize("disk", [False, True], ids=["http", "file"])
+def test_the_address_restores_settings_and_step(figure: Figure, disk: bool, reader: Reader) -> None:
+    hands = Hands(reader(figure.page, disk=disk, reduced_motion="reduce"), figure.figure_id).ready()
+    chosen = figure.stored()[:1]
+    for control, value in chosen:
+        with hands.redrawn():
+            hands.setting(control["label"]).select_option(label=label_of(control, value))
+    step = min(2, hands.last)
+    hands.slider.fill(str(step))
+    hands.at(step)
+    before = hands.seen()
+    wanted = {f"{figure.figure_id}.step": [str(step)]}
+    wanted |= {f"{figure.figure_id}.{control['name']}": [value] for control, value in chosen}
+    hands.page.wait_for_url(lambda url: wanted.items() <= parse_qs(urlsplit(url).query).items())
+    hands.page.reload()
+    hands.ready()
+    hands.at(step)
+    for control, value in chosen:
+        expect(hands.setting(control["label"]).locator("option:checked")).to_have_text(label_of(control, value))
+    assert hands.seen() == before
+
+
+def test_link_in_the_prose_sets_the_figure(link: Link, desk: Desk) -> None:
+    page = desk.open(link.page)
+    figure_id = link.asks[0][0]
+    hands = Hands(page, figure_id)
+    if hands.step != hands.last:
+        hands.slider.press("End")
+    page.evaluate("window.same = true")
+    anchor = page.locator(f'a[href="{link.href}"]').first
+    anchor.evaluate(UNFOLD)
+    with hands.redrawn():
+        anchor.click()
+    assert page.evaluate("window.same"), "the link loaded the page anew"
+    assert hands.warned == "" or "needs a live kernel" not in hands.warned
+    asked = {setting: value for _, setting, value in link.asks}
+    hands.at(min(int(asked.pop("step", 0)), hands.last))
+    expect(hands.root).to_be_in_viewport()
+    for setting, value in asked.items():
+        page.wait_for_url(lambda url, setting=setting: f"{figure_id}." in urlsplit(url).query)
+        shown = parse_qs(urlsplit(page.url).query).get(f"{figure_id}.{setting}")
+        assert shown in ([value], None)
+
+
+def test_dark_and_light_both_draw(figure: Figure, desk: Desk) -> None:
+    hands = at_start(desk, figure)
+    light = hands.seen()
+    with hands.redrawn():
+        hands.page.emulate_media(color_scheme="dark")
+    dark = hands.seen()
+    assert dark[0] != light[0]
+    assert dark[1] == light[1]
+    hands.button("Step forward").click()
+    hands.at(1)
+    assert hands.picture() != dark[0]
+    hands.button("Step back").click()
+    hands.at(0)
+    with hands.redrawn():
+        hands.page.emulate_media(color_scheme="light")
+    assert hands.seen() == light
+
+
+def test_autoplay_stands_still_for_readers_who_asked_for_it(figure_autoplaying: Figure, reader: Reader) -> None:
+    moving = Hands(reader(figure_autoplaying.page), figure_autoplaying.figure_id).ready()
+    moving.root.scroll_into_view_if_needed()
+    expect(moving.root).not_to_have_attribute("data-step", str(figure_autoplaying.step))
+    still = Hands(reader(figure_autoplaying.page, reduced_motion="reduce"), figure_autoplaying.figure_id).ready()
+    still.root.scroll_into_view_if_needed()
+    still.page.evaluate(THIRTY_FRAMES)
+    still.at(figure_autoplaying.step)
+    expect(still.button("Play")).to_be_visible()
+
+
+def test_table_and_code_on_demand(figure: Figure, desk: Desk) -> None:
+    hands = at_start(desk, figure)
+    hands.root.get_by_text("Numbers as a table", exact=True).click()
+    rows = hands.root.get_by_role("table").locator("tbody tr")
+    expect(rows).to_have_count(hands.last + 1)
+    hands.root.get_by_text("Show as code", exact=True).click()
+    code = hands.root.locator("pre code").inner_text()
+    compile(code, "snippet", "exec")
+    assert "nnlib" in code
