@@ -19,6 +19,7 @@ from livepage import checks, state
 from livepage.posters import ShowPosters
 
 ASSETS = Path(__file__).parent / "assets"
+TEMPLATES = Path(__file__).parent / "templates"
 
 # What the pages use of MathJax's 24 MB. The loader fetches one of `input/tex/extensions` when a formula uses
 # one of its macros.
@@ -49,6 +50,7 @@ def configure(app: Sphinx, config: Config) -> None:
     # The host below takes the place of require.js and Jupyter's widget manager, which would come from a CDN.
     config.nb_ipywidgets_js = {}
     config.html_static_path.append(str(ASSETS))
+    config.templates_path.append(str(TEMPLATES))
     config.html_theme_options.update(repository_options(root))
 
 
@@ -99,12 +101,13 @@ def read_page(app: Sphinx, doctree: nodes.document) -> None:
     checks.keep_figure_links(doctree)
 
 
-def describe_page(
+def mend_page(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Describe each page for search engines by its first sentences."""
+    """Describe the page by its first sentences; give its bibliography roles that screen readers still know."""
     if doctree is None:
         return
+    context["body"] = context["body"].replace(' role="doc-biblioentry"', ' role="listitem"')
     paragraph = next((found for found in doctree.findall(nodes.paragraph) if found.astext().strip()), None)
     if paragraph is not None:
         context["page_description"] = " ".join(paragraph.astext().split())[:160]
@@ -152,7 +155,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     # Before myst-nb (500), which fixes its settings when the builder starts.
     app.connect("config-inited", configure, priority=400)
     app.connect("doctree-read", read_page)
-    app.connect("html-page-context", describe_page, priority=600)
+    app.connect("html-page-context", mend_page, priority=600)
     app.connect("build-finished", finish, priority=900)
     app.add_post_transform(ShowPosters)
     app.add_css_file("livepage.css", priority=700)
