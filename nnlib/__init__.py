@@ -18,6 +18,7 @@ from nnlib.graph import Graph
 from nnlib.initialisation import INITIALISATIONS, Initialisation
 from nnlib.losses import LOSSES, Loss
 from nnlib.network import Layer, LayerTrace, Network, Trace
+from nnlib.neurons import Neuron, build_bumps, mistake_bound, train_perceptron
 from nnlib.optimizers import OPTIMIZERS, Optimizer
 from nnlib.penalties import PENALTIES, Penalty
 from nnlib.schedules import SCHEDULES
@@ -41,6 +42,7 @@ __all__ = [
     "LayerTrace",
     "Loss",
     "Network",
+    "Neuron",
     "NnlibError",
     "NonFiniteError",
     "Optimizer",
@@ -51,9 +53,12 @@ __all__ = [
     "TargetError",
     "Trace",
     "backward",
+    "build_bumps",
     "check_gradient",
     "descend",
     "log_softmax",
     "loss_and_gradient",
+    "mistake_bound",
     "softmax",
+    "train_perceptron",
 ]
