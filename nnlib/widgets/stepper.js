@@ -95,7 +95,8 @@ function bankSource(model, key) {
     kind: "bank",
     has: (settings) => seen.has(key(settings)) || Boolean(bytesFor(settings)),
     frames: async (settings) => seen.get(key(settings)) ?? readRecording(bytesFor(settings)),
-    remember(settings, recording) {
+    remember(settings, recording, kind) {
+      recording.source ??= kind;
       if (seen.size >= 24) seen.delete(seen.keys().next().value);
       seen.set(key(settings), recording);
     },
@@ -185,7 +186,7 @@ function settingControl(control, id, { live, banked, onchange }) {
     show(value, reachable) {
       if (output) output.textContent = number(Number(value));
       if (!menu) {
-        if (document.activeElement !== input || control.kind !== "text") input.value = formatValue(value);
+        input.value = formatValue(value);
         return;
       }
       const entries = options.map((option, index) => ({ option, index, here: reachable(option.value) }));
@@ -485,8 +486,8 @@ function mountFigure(spec, model, el, page) {
       const next = await source.frames(settings, { signal, onFrames });
       if (signal.aborted) return;
       wanted = { ...next.meta.settings };
-      bank.remember(wanted, next);
-      adopt(next, source.kind, target);
+      bank.remember(wanted, next, source.kind);
+      adopt(next, next.source, target);
       showSettings();
       if (!page && source === bank) tell("settings", wanted);
       if (byReader) writeState();
@@ -653,10 +654,10 @@ function mountFigure(spec, model, el, page) {
   (async () => {
     try {
       const first = await readRecording(model.get("recording"));
-      bank.remember(defaults, first);
+      bank.remember(defaults, first, page ? "bank" : "kernel");
       const asked = page && readState(window.location.search, id, controls);
       wanted = { ...first.meta.settings };
-      adopt(first, page ? "bank" : "kernel", model.get("step"));
+      adopt(first, first.source, model.get("step"));
       showSettings();
       sized.observe(stage);
       if (asked) {

@@ -204,7 +204,7 @@ export default instrument({
       const output = node ?? { layer: recording.still("sizes").length - 1, index: 0 };
       const asCurve = regression && output.layer === recording.still("sizes").length - 1;
       heading.textContent = node && node.layer < recording.still("sizes").length - 1 ? `What ${node.name.toLowerCase()} says`
-        : "Output, and the data: ● training ○ held out";
+        : "Output: ● training ○ held out";
       const map = mapOf(output, at);
       surface.heatmap(asCurve ? [0] : map.values, asCurve ? 1 : map.columns, asCurve ? 1 : map.rows, ...PALE, figure.colours);
       if (regression) curve.setAttribute("d", surface.path(recording.still("x"), at.get("curve")));
