@@ -88,6 +88,11 @@ class Node:
         self.index = index
         self.value = value
 
+    def named(self, name: str) -> Node:
+        """Give the node a name for figures and printouts, and return it."""
+        self.graph.names[self.index] = name
+        return self
+
     def __index__(self) -> int:
         return self.index
 
@@ -191,9 +196,7 @@ class Graph:
     def variable(self, value: float, name: str | None = None) -> Node:
         """Put an input on the tape: a node that no edge leads to."""
         node = self.record("variable", float(value), (), ())
-        if name is not None:
-            self.names[node.index] = name
-        return node
+        return node if name is None else node.named(name)
 
     def variables(self, values: Sequence[float]) -> list[Node]:
         """Put several inputs on the tape, in order."""
