@@ -167,7 +167,7 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
     header = {"frames": len(recording), "meta": recording.meta, "arrays": entries}
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-(4 + len(text)) % 8)
-    return MAGIC + zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(blobs), 9)
+    return MAGIC + zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(blobs), 7)
 
 
 def unpack(data: bytes) -> Recording:

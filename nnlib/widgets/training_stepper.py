@@ -116,7 +116,7 @@ class TrainingStepper(Instrument):
         Column("accuracy", "Held-out points right", 2),
     )
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
-        "surface": Encoding("u1", lo=-1, hi=1, levels=33, delta=True),
+        "surface": Encoding("u1", lo=-1, hi=1, levels=65, delta=True),
         "neurons": Encoding("u1", lo=-1, hi=1, levels=25, delta=True),
         "features": Encoding("u1", lo=-1, hi=1, levels=25),
         "weights": Encoding("f4", bits=9, delta=True),
@@ -309,7 +309,8 @@ class _View:
         """Scale each neuron's map into -1 to 1 if it is larger; return (neurons, rows, columns)."""
         activations = np.clip(np.nan_to_num(activations), -LARGEST, LARGEST)
         largest = np.abs(activations).max(axis=1, initial=1, keepdims=True)
-        return (activations / largest).reshape(len(activations), 1 if self.flat else NEURON, -1)
+        shape = (1, 2 * NEURON) if self.flat else (NEURON, NEURON)
+        return (activations / largest).reshape(-1, *shape)
 
     def _share_right(self) -> float:
         held_out, target = self.data[1], self.targets[1]
