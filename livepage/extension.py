@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,8 @@ def mend_page(
     context["body"] = context["body"].replace(' role="doc-biblioentry"', ' role="listitem"')
     paragraph = next((found for found in doctree.findall(nodes.paragraph) if found.astext().strip()), None)
     if paragraph is not None:
-        context["page_description"] = " ".join(paragraph.astext().split())[:160]
+        description = escape(textwrap.shorten(paragraph.astext(), 160, placeholder=" ..."), quote=True)
+        context["metatags"] += f'<meta name="description" content="{description}" />\n'
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:

@@ -210,6 +210,11 @@ def test_page_asks_no_other_host_for_anything(build: Build) -> None:
     assert not list((built.output / "_static" / "mathjax").glob("tex-*.js"))
 
 
+def test_page_is_described_by_its_first_sentences(build: Build) -> None:
+    page = build(index='# T\n\nA "neuron" & its weights.\n\nMore.\n').page()
+    assert '<meta name="description" content="A “neuron” &amp; its weights." />' in page
+
+
 def test_markdown_link_sets_a_figure(build: Build) -> None:
     built = build(
         index=notebook("# Title\n\n[here](?a.rate=0.5&a.step=3#a) [there](other.md)", shown("one"), one=model()),
