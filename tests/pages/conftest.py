@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
 
 from . import book, browsers
 from .hands import Hands
@@ -151,12 +151,12 @@ def listen(context: BrowserContext, ours: tuple[str, ...], faults: list[str]) ->
     context.on("response", lambda answer: answer.status >= 400 and faults.append(f"{answer.status}: {answer.url}"))
     context.on("requestfailed", failed)
     context.on("weberror", lambda error: faults.append(f"uncaught: {error.error}"))
-    context.on(
-        "console",
-        lambda message: (
-            message.type in ("error", "warning") and faults.append(f"console {message.type}: {message.text} ({message.location['url']})")
-        ),
-    )
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            faults.append(f"console {message.type}: {message.text} ({message.location['url']})")
+
+    context.on("console", heard)
 
 
 @pytest.fixture

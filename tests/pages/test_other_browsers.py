@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -34,27 +35,36 @@ READY = """new Promise((resolve, reject) => {
   look();
 })"""
 
-# What a figure shows: step, sentence, and its drawings as text. Two frames later, so that it is what is on the screen.
-SHOWN = """new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => {
-  const root = document.getElementById(ID);
-  const drawings = [...root.querySelectorAll("canvas, svg")].filter(element => !element.closest("button"));
-  resolve([Number(root.dataset.step), root.querySelector("[role=status]").textContent, drawings.map(element =>
-    element.tagName === "CANVAS" ? element.toDataURL() : new XMLSerializer().serializeToString(element)).join("\\n")]);
+# What a figure shows: step, sentence, and its drawings, the visible parts of an SVG picture one by one. Two frames
+# later, so that it is what is on the screen.
+SHOWN = """id => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => {
+  const root = document.getElementById(id);
+  const visible = element => {
+    const {width, height} = element.getBoundingClientRect();
+    return (width || height) && element.checkVisibility({visibilityProperty: true, opacityProperty: true});
+  };
+  const text = element => element.tagName === "CANVAS" ? element.toDataURL()
+    : element.cloneNode(false).outerHTML.replace(' class=""', "") + element.textContent;
+  const drawn = [...root.querySelectorAll("canvas, svg *")].filter(part => !part.closest("button") && visible(part));
+  resolve([Number(root.dataset.step), root.querySelector("[role=status]").textContent, drawn.map(text)]);
 })))"""
 
-PLACE = """(() => {
-  const button = [...document.getElementById(ID).querySelectorAll("button")]
-    .find(button => (button.getAttribute("aria-label") ?? button.textContent).trim() === NAME);
+# Where to click on one of its buttons.
+PLACE = """(id, name) => {
+  const button = [...document.getElementById(id).querySelectorAll("button")]
+    .find(button => (button.getAttribute("aria-label") ?? button.textContent).trim() === name);
   button.scrollIntoView({block: "center", behavior: "instant"});
   const box = button.getBoundingClientRect();
   return [box.left + box.width / 2, box.top + box.height / 2];
-})()"""
+}"""
+
+LAST = "id => Number(document.getElementById(id).dataset.steps)"
 
 ELSEWHERE = """performance.getEntriesByType("resource").map(entry => entry.name)
   .filter(name => !name.startsWith(location.origin) && !/^(blob|data):/.test(name))"""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def listening() -> Iterator[str]:
     """Serve the book with the listener in each page."""
 
@@ -66,13 +76,22 @@ def listening() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module", params=["firefox", "webkit"])
-def driver(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    """Start Firefox, then WebKit."""
-    kind = {"firefox": Firefox, "webkit": WebKit}[request.param]
-    running = kind(*need(getattr(browsers, request.param)()).where)
-    yield running
-    running.close()
+@pytest.fixture(scope="session")
+def running() -> Iterator[dict[str, Driver]]:
+    """Keep the browsers that were started; end them after the last test."""
+    drivers: dict[str, Driver] = {}
+    yield drivers
+    for driver in drivers.values():
+        driver.close()
+
+
+@pytest.fixture(params=["firefox", "webkit"])
+def driver(request: pytest.FixtureRequest, running: dict[str, Driver]) -> Driver:
+    """Give Firefox, then WebKit."""
+    if request.param not in running:
+        found = need(getattr(browsers, request.param)())
+        running[request.param] = {"firefox": Firefox, "webkit": WebKit}[request.param](*found.where)
+    return running[request.param]
 
 
 def test_figures_step_forward_and_back(driver: Driver, page_name: str, listening: str) -> None:
@@ -80,28 +99,30 @@ def test_figures_step_forward_and_back(driver: Driver, page_name: str, listening
     figures = book.figures(page_name)
     assert driver.run(READY) == len(figures)
     for figure in figures:
-
-        def about(script: str, name: str = "", figure_id: str = figure.figure_id) -> object:
-            return driver.run(script.replace("ID", json.dumps(figure_id)).replace("NAME", json.dumps(name)))
-
-        def click(name: str, about=about) -> None:
-            driver.click(*about(PLACE, name))
-
-        click("Reset")
-        first = about(SHOWN)
-        assert first[0] == 0
-        click("Step forward")
-        second = about(SHOWN)
-        assert second[0] == 1
-        assert second[1] != first[1]
-        assert second[2] != first[2]
-        click("Step back")
-        assert about(SHOWN) == first
-        driver.press("ArrowRight")
-        assert about(SHOWN) == second
-        driver.press("Home")
-        assert about(SHOWN) == first
-        driver.press("End")
-        assert about(SHOWN)[0] == int(about("document.getElementById(ID).dataset.steps"))
+        step_forward_and_back(driver, figure.figure_id)
     assert driver.run("faults") == []
     assert driver.run(ELSEWHERE) == []
+
+
+def step_forward_and_back(driver: Driver, figure_id: str) -> None:
+    """Step one figure by mouse, then by keyboard."""
+
+    def ask(function: str, *arguments: str) -> Any:
+        return driver.run(f"({function})({', '.join(map(json.dumps, (figure_id, *arguments)))})")
+
+    driver.click(*ask(PLACE, "Reset"))
+    first = ask(SHOWN)
+    assert first[0] == 0
+    driver.click(*ask(PLACE, "Step forward"))
+    second = ask(SHOWN)
+    assert second[0] == 1
+    assert second[1] != first[1], "the sentence stays the same"
+    assert second[2] != first[2], "the drawing stays the same"
+    driver.click(*ask(PLACE, "Step back"))
+    assert ask(SHOWN) == first
+    driver.press("ArrowRight")
+    assert ask(SHOWN) == second
+    driver.press("Home")
+    assert ask(SHOWN) == first
+    driver.press("End")
+    assert ask(SHOWN)[0] == ask(LAST)
