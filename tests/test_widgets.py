@@ -166,12 +166,30 @@ def test_show_as_code_runs_and_prints_a_number_that_the_figure_states(recording:
         {"dataset": "sine", "loss": "mse", "hidden": "5", "learning_rate": 0.1},
         {"dataset": "blobs", "loss": "hinge", "hidden": "0", "batch_size": 10, "seed": 3},
         {"dataset": "spirals", "optimizer": "adam", "activation": "relu", "learning_rate": 0.01},
+        {"optimizer": "momentum", "batch_size": 10, "fork_at": 37, "fork_learning_rate": 0.003},
     ],
 )
 def test_the_training_steppers_code_ends_where_the_figure_ends(settings: dict) -> None:
     meta = widgets.TrainingStepper.recorded(updates=100, **settings).meta
     (line,) = printed(meta["code"])
     assert line in meta["sentences"][-1]
+
+
+def test_a_fork_shows_both_futures() -> None:
+    settings = {"updates": 100, "batch_size": 10, "optimizer": "adam", "learning_rate": 0.01}
+    straight = widgets.TrainingStepper.recorded(**settings)
+    fork = widgets.TrainingStepper.recorded(**settings, fork_at=37, fork_learning_rate=1)
+    updates = fork.frames["update"]
+    assert 37 in updates
+    shared = np.isin(updates, straight.frames["update"])
+    np.testing.assert_array_equal(fork.frames["unforked_loss"][shared], straight.frames["loss"])
+    same = fork.frames["loss"] == fork.frames["unforked_loss"]
+    assert same[updates <= 37].all()
+    assert not same[updates > 37].any()
+    again = widgets.TrainingStepper.recorded(**settings, fork_at=37, fork_learning_rate=0.01)
+    np.testing.assert_array_equal(again.frames["loss"], again.frames["unforked_loss"])
+    with pytest.raises(NnlibError, match="fork_at must be less than the 100 updates"):
+        widgets.TrainingStepper.recorded(updates=100, fork_at=100)
 
 
 @walk

@@ -58,12 +58,25 @@ function log([d0, d1], range) {
     const every = Math.max(1, Math.ceil((hi - lo + 1) / count));
     const powers = [];
     for (let power = lo; power <= hi; power += every) powers.push(Number(`1e${power}`));
-    if (powers.length > 2) return powers;
+    if (hi - lo >= 2) return powers;
     const all = [];
     for (let power = lo - 1; power <= hi; power += 1) for (const m of [1, 2, 5]) all.push(Number(`${m}e${power}`));
     return all.filter((value) => value >= d0 * 0.999 && value <= d1 * 1.001);
   };
   return scale;
+}
+
+/** Places for labels: near the given positions, at least `gap` apart, between lo and hi; their order is kept. */
+function apart(positions, gap, lo, hi) {
+  const order = positions.map((_, k) => k).sort((a, b) => positions[a] - positions[b]);
+  const placed = positions.map((at) => Math.min(Math.max(at, lo), hi));
+  for (let k = 1; k < order.length; k += 1) placed[order[k]] = Math.max(placed[order[k]], placed[order[k - 1]] + gap);
+  let limit = hi;
+  for (const k of order.reverse()) {
+    placed[k] = Math.min(placed[k], limit);
+    limit = placed[k] - gap;
+  }
+  return placed;
 }
 
 /** Fill a canvas with a grid of values, the first row at the bottom: blue below zero, orange above (lo, hi: the ends). */

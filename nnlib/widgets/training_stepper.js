@@ -11,7 +11,7 @@ function networkDiagram(parent, { onlook }) {
   box.append(lines);
   let nodes = [];
   let weights = [];
-  let biases = [];
+  let thickest = 7;
 
   const nodeName = (layer, index, last) => {
     if (layer === 0) return `Input x${subscript(index + 1)}`;
@@ -54,10 +54,11 @@ function networkDiagram(parent, { onlook }) {
   function layout(sizes) {
     nodes.forEach(({ button }) => button.remove());
     lines.replaceChildren();
-    [nodes, weights, biases] = [[], [], []];
+    [nodes, weights] = [[], []];
     const width = Math.max(180, box.clientWidth || 300);
     const most = Math.max(...sizes);
     const size = Math.max(16, Math.min(36, width / (sizes.length * 2), 270 / most - 4));
+    thickest = Math.min(7, size / 5);
     const height = Math.max(150, most * (size + 6) + 22);
     box.style.height = `${height}px`;
     place(lines, { viewBox: `0 0 ${width} ${height}`, width, height });
@@ -104,7 +105,7 @@ function networkDiagram(parent, { onlook }) {
       for (const { path, at } of weights) {
         const value = values[at];
         place(path, {
-          "stroke-width": Math.min(7, 0.35 + 2 * Math.abs(value)).toFixed(2),
+          "stroke-width": Math.min(thickest, 0.35 + 2 * Math.abs(value)).toFixed(2),
           class: `training-weight ${value < 0 ? "training-negative" : "training-positive"}`,
         });
       }
@@ -144,14 +145,21 @@ export default instrument({
       x: { label: "updates made" }, y: { log: true, label: "loss" },
     });
     const now = svg("line", { class: "training-now" });
-    const series = [["loss", "nn-ink", "training"], ["held_out_loss", "nn-third", "held out"]].map(([array, colour, name]) => ({
+    const series = [
+      ["unforked_loss", "training-unforked", "no fork"], ["held_out_loss", "nn-third", "held out"], ["loss", "nn-ink", "training"],
+    ].map(([array, colour, name]) => ({
       array,
       line: svg("path", { class: `nn-line ${colour}` }),
       dot: svg("circle", { class: `nn-dot ${colour}`, r: 4.5 }),
-      label: svg("text", { class: `nn-label ${colour}` }, name),
+      label: svg("text", { class: `nn-label ${colour}`, "data-name": name }),
     }));
     losses.marks.append(now, ...series.map(({ line }) => line));
     losses.over.append(...series.flatMap(({ dot, label }) => [dot, label]));
+    const fork = html("button", { type: "button", class: "nn-small", hidden: true });
+    fork.addEventListener("click", () => figure.change({ fork_at: forkTarget() }));
+    bottom.append(fork);
+    /** The update to fork after: this frame's; or 0, no fork, if the run is forked already. */
+    const forkTarget = () => (figure.settings.fork_at ? 0 : frame.value("update"));
 
     let regression = false;
     let pinned = null; // the neuron whose map stays on the large panel
@@ -211,9 +219,11 @@ export default instrument({
 
       const x = losses.x(at.step);
       place(now, { x1: x, x2: x, y1: losses.top, y2: losses.bottom });
+      fork.textContent = figure.settings.fork_at ? "Undo the fork" : "Fork here: go on with another learning rate";
+      fork.hidden = !figure.can({ fork_at: forkTarget() }) || (!figure.settings.fork_at && [0, at.last].includes(at.step));
       for (const { array, dot } of series) {
-        const value = at.value(array);
-        place(dot, { cx: x, cy: losses.y(value), visibility: Number.isFinite(value) ? null : "hidden" });
+        const value = recording.has(array) ? at.value(array) : NaN;
+        place(dot, Number.isFinite(value) ? { cx: x, cy: losses.y(value), visibility: null } : { visibility: "hidden" });
       }
     }
 
@@ -244,7 +254,8 @@ export default instrument({
       });
 
       const updates = recording.all("update");
-      const finite = series.flatMap(({ array }) => [...recording.all(array)]).filter((loss) => loss > 0 && Number.isFinite(loss));
+      const shown = series.filter(({ array }) => recording.has(array));
+      const finite = shown.flatMap(({ array }) => [...recording.all(array)]).filter((loss) => loss > 0 && Number.isFinite(loss));
       const [lo, hi] = [Math.max(1e-9, Math.min(1, ...finite)), Math.max(...finite, 1e-8)];
       const marks = [0, 10, 100, 1000].map((update) => updates.findIndex((made) => made >= update));
       const ticks = marks.filter((index) => index >= 0 && index < recording.count - 4).concat(recording.count - 1);
@@ -253,19 +264,21 @@ export default instrument({
         y: { domain: [lo / 1.25, hi * 1.25] },
       });
       const steps = Float64Array.from(updates, (_, index) => index);
-      const ends = series.map(({ array, line }) => {
-        const values = recording.all(array);
-        line.setAttribute("d", losses.path(steps, values));
-        return losses.y(values.findLast((loss) => Number.isFinite(loss)) ?? 1);
-      });
-      // The names stand at the curves' ends, and apart.
-      const apart = Math.max(0, 15 - Math.abs(ends[0] - ends[1])) / 2;
-      series.forEach(({ label }, i) => {
-        const above = ends[i] < ends[1 - i] || (ends[0] === ends[1] && i === 0);
-        const [least, most] = above ? [losses.top + 4, losses.bottom - 15] : [losses.top + 19, losses.bottom];
-        const y = ends[i] + (above ? -apart : apart) + 4;
-        place(label, { x: losses.right + 8, y: Math.min(most, Math.max(least, y)) });
-      });
+      const names = [];
+      for (const { array, line, label } of series) {
+        const values = recording.has(array) ? recording.all(array) : [];
+        line.setAttribute("d", losses.path(steps, values, values.length));
+        const end = values.findLast((loss) => Number.isFinite(loss));
+        label.textContent = end === undefined ? "" : label.dataset.name;
+        if (end !== undefined) names.push({ label, y: losses.y(end) + 4 });
+      }
+      // The names stand at the curves' ends, 15 pixels apart: pushed down from the top, then up from the bottom.
+      names.sort((one, other) => one.y - other.y);
+      let least = losses.top + 4;
+      for (const name of names) least = (name.y = Math.max(name.y, least)) + 15;
+      let most = losses.bottom;
+      for (const name of names.reverse()) most = (name.y = Math.min(name.y, most)) - 15;
+      names.forEach(({ label, y }) => place(label, { x: losses.right + 8, y }));
     }
 
     return { start, draw };

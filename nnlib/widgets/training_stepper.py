@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnlib.activations import ACTIVATIONS
 from nnlib.datasets import DATASETS, Dataset
-from nnlib.errors import NonFiniteError
-from nnlib.gradient_descent import descend
+from nnlib.errors import NonFiniteError, SettingError
+from nnlib.gradient_descent import Step, descend
 from nnlib.losses import LOSSES, Loss
 from nnlib.network import Network
 from nnlib.optimizers import OPTIMIZERS
@@ -23,6 +24,7 @@ from nnlib.widgets.stepper import (
     Still,
     Stopped,
     choice,
+    number,
     seed,
     text,
 )
@@ -44,6 +46,7 @@ DATASET_NAMES = {
     "spirals": "two spirals",
     "sine": "a sine curve (regression)",
 }
+LEARNING_RATES = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 1000]
 LOSS_NAMES = {"binary_cross_entropy": "binary cross-entropy", "mse": "mean squared error"}
 
 
@@ -102,11 +105,13 @@ class TrainingStepper(Instrument):
         choice(
             "learning_rate",
             "Learning rate η",
-            [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 1000],
+            LEARNING_RATES,
             default=0.3,
         ),
         choice("batch_size", "Batch", {"full": "all examples", 50: "50", 10: "10", 1: "1"}),
         choice("updates", "Updates", [100, 1000, 5000], default=1000),
+        number("fork_at", "Fork after update (0: never)", 0, 4999, default=0),
+        choice("fork_learning_rate", "η after the fork", LEARNING_RATES, default=0.03),
         seed(),
     )
     COLUMNS = (
@@ -114,6 +119,7 @@ class TrainingStepper(Instrument):
         Column("loss", "Training loss", 4),
         Column("held_out_loss", "Held-out loss", 4),
         Column("accuracy", "Held-out points right", 2),
+        Column("unforked_loss", "Training loss without the fork", 4),
     )
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
         "surface": Encoding("u1", lo=-1, hi=1, levels=65, delta=True),
@@ -125,40 +131,58 @@ class TrainingStepper(Instrument):
 
     @staticmethod
     def record(
-        *, dataset, hidden, activation, loss, optimizer, learning_rate, batch_size, updates, seed
+        *,
+        dataset: str,
+        hidden: str,
+        activation: str,
+        loss: str,
+        optimizer: str,
+        learning_rate: float,
+        batch_size: str | int,
+        updates: int,
+        fork_at: int,
+        fork_learning_rate: float,
+        seed: int,
     ) -> Iterator[Still | Frame | Stopped]:
-        """Yield the data, then a frame at each of `moments`; a run that leaves the finite numbers stops there."""
+        """Yield the data, then a frame at each of `moments`; a run that leaves the finite numbers stops there.
+
+        A fork goes on from step `fork_at` with another learning rate; its frames also hold the loss of the run that
+        keeps to the first.
+        """
+        if fork_at >= updates:
+            raise SettingError(f"fork_at must be less than the {updates} updates of the run; got {fork_at}")
         rng = np.random.default_rng(seed)
         options = {"classes": 2} if dataset == "blobs" else {}
         train, held_out = DATASETS[dataset](rng=rng, **options).split(SHARE, rng=rng)
-        inputs = train.X.shape[1]
-        sizes = [inputs, *(int(n) for n in hidden.split(",") if n != "0"), train.outputs]
+        sizes = [train.X.shape[1], *(int(n) for n in hidden.split(",") if n != "0"), train.outputs]
         net = Network(sizes, activation, rng=rng)
-        rule = LOSSES[loss]
         targets = [_target(part, loss) for part in (train, held_out)]
-        walk = descend(
-            net,
-            rule,
-            train.X,
-            targets[0],
-            optimizer=OPTIMIZERS[optimizer](learning_rate=learning_rate),
-            batch_size=None if batch_size == "full" else batch_size,
-            rng=rng,
-        )
-        view = _View(net, rule, train, held_out, targets)
+        view = _View(net, LOSSES[loss], train, held_out, targets)
         yield view.still()
-        due = set(moments(updates))
+
+        def walk(net: Network, rate: float, rng: np.random.Generator | None, start: Step | None = None):
+            rule = OPTIMIZERS[optimizer](learning_rate=rate)
+            size = None if batch_size == "full" else batch_size
+            return descend(net, loss, train.X, targets[0], optimizer=rule, batch_size=size, rng=rng, start=start)
+
+        due = {*moments(updates), fork_at}
+        unforked = {}
+        steps = walk(net, learning_rate, deepcopy(rng))
+        if fork_at:
+            twin = _View(deepcopy(net), *view.task)
+            unforked = twin.losses(walk(twin.net, learning_rate, rng), due)
+            steps = _forked(steps, fork_at, lambda step: walk(net, fork_learning_rate, None, step))
         try:
-            for step in walk:
+            for step in steps:
                 if step.index in due:
-                    yield view.frame(step.index)
+                    yield view.frame(step.index, unforked)
                 if step.index == updates:
                     return
                 last = step
         except NonFiniteError as error:
             if last.index not in due:
                 net.parameters = last.parameters
-                yield view.frame(last.index)
+                yield view.frame(last.index, unforked)
             yield Stopped(
                 f"{str(error)[0].upper()}{str(error)[1:]}.",
                 step=error.step,
@@ -168,14 +192,32 @@ class TrainingStepper(Instrument):
             )
 
     @staticmethod
-    def code(*, dataset, hidden, activation, loss, optimizer, learning_rate, batch_size, updates, seed) -> str:
+    def code(
+        *,
+        dataset: str,
+        hidden: str,
+        activation: str,
+        loss: str,
+        optimizer: str,
+        learning_rate: float,
+        batch_size: str | int,
+        updates: int,
+        fork_at: int,
+        fork_learning_rate: float,
+        seed: int,
+    ) -> str:
         """Return the same run in a dozen lines."""
         inputs = 1 if dataset == "sine" else 2
         sizes = ", ".join(str(n) for n in (inputs, *(n for n in hidden.split(",") if n != "0"), 1))
         options = ", classes=2" if dataset == "blobs" else ""
         signed = dataset != "sine" and loss != "binary_cross_entropy"
         y = "2 * train.y - 1" if signed else "train.y"
-        batch = "" if batch_size == "full" else f", batch_size={batch_size}, rng=rng"
+        batch = "" if batch_size == "full" else f", batch_size={batch_size}"
+        shuffle = ", rng=rng" if batch else ""
+        fork = f"""*_, fork = islice(walk, {fork_at + 1})
+optimizer = nnlib.OPTIMIZERS["{optimizer}"](learning_rate={fork_learning_rate})
+walk = nnlib.descend(net, "{loss}", X, y, optimizer=optimizer{batch}, start=fork)
+"""
         return f"""from itertools import islice
 
 import numpy as np
@@ -186,8 +228,8 @@ train, held_out = nnlib.DATASETS["{dataset}"](rng=rng{options}).split({SHARE}, r
 X, y = train.X, {y}
 net = nnlib.Network([{sizes}], "{activation}", rng=rng)
 optimizer = nnlib.OPTIMIZERS["{optimizer}"](learning_rate={learning_rate})
-walk = nnlib.descend(net, "{loss}", X, y, optimizer=optimizer{batch})
-*_, step = islice(walk, {updates + 1})
+walk = nnlib.descend(net, "{loss}", X, y, optimizer=optimizer{batch}{shuffle})
+{fork if fork_at else ""}*_, step = islice(walk, {updates - fork_at if fork_at else updates + 1})
 loss = nnlib.LOSSES["{loss}"].value(net.forward(X).output, y)
 print(f"after {{step.index}} updates: training loss {{loss:.4f}}")"""
 
@@ -221,6 +263,8 @@ print(f"after {{step.index}} updates: training loss {{loss:.4f}}")"""
                 left.scatter(points[:, 0], points[:, 1], s=13, c=faces, edgecolors=edges, linewidths=width)
             left.set(xlabel="x₁", ylabel="x₂", xlim=(-limit, limit), ylim=(-limit, limit))
         update = np.maximum(frames["update"], 0.7)
+        if "unforked_loss" in frames:
+            right.plot(update, frames["unforked_loss"], color=figures.MUTED, linestyle=":")
         apart = 6 if frames["held_out_loss"][-1] >= frames["loss"][-1] else -6
         for array, colour, label, up in (
             ("loss", figures.INK, "training", -apart),
@@ -244,6 +288,15 @@ print(f"after {{step.index}} updates: training loss {{loss:.4f}}")"""
         return figure
 
 
+def _forked(steps: Iterator[Step], at: int, go_on: Callable[[Step], Iterator[Step]]) -> Iterator[Step]:
+    """Yield the steps up to update `at`, and from there those of another walk."""
+    for step in steps:
+        yield step
+        if step.index == at:
+            yield from go_on(step)
+            return
+
+
 def _target(data: Dataset, loss: str) -> np.ndarray:
     """Cross-entropy takes classes 0 and 1; every other loss pulls the output towards -1 and 1."""
     return 2 * data.y - 1 if data.task == "binary" and loss != "binary_cross_entropy" else data.y
@@ -254,6 +307,7 @@ class _View:
 
     def __init__(self, net: Network, loss: Loss, train: Dataset, held_out: Dataset, targets: list[np.ndarray]):
         self.net, self.loss = net, loss
+        self.task = (loss, train, held_out, targets)
         self.data = (train, held_out)
         self.targets = targets
         self.flat = train.task == "regression"
@@ -279,12 +333,27 @@ class _View:
             arrays["x"] = self.points[:, 0]
         return Still(**arrays)
 
-    def frame(self, update: int) -> Frame:
+    def loss_on(self, part: int) -> float:
+        """Return the loss on the training examples (0) or on those held out (1)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.loss.value(self.net.forward(self.data[part].X).output, self.targets[part])
+
+    def losses(self, steps: Iterator[Step], due: set[int]) -> dict[int, float]:
+        """Return the training loss after each of the updates that are due, as far as it is finite."""
+        found = dict.fromkeys(sorted(due), np.nan)
+        try:
+            for step in steps:
+                if step.index in found:
+                    found[step.index] = self.loss_on(0)
+                if step.index == max(found):
+                    break
+        except NonFiniteError:
+            pass
+        return found
+
+    def frame(self, update: int, unforked: dict[int, float]) -> Frame:
+        losses = [self.loss_on(part) for part in (0, 1)]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            losses = [
-                self.loss.value(self.net.forward(part.X).output, target)
-                for part, target in zip(self.data, self.targets, strict=True)
-            ]
             said = self.loss.predict(self.net.forward(self.points).output)[:, 0]
             hidden = [layer.a for layer in self.net.forward(self.pixels).layers[:-1]]
         arrays = {
@@ -298,6 +367,9 @@ class _View:
             f"Step {{step}} of {{steps}}, after {update} update{'s' * (update != 1)}: "
             f"training loss {_loss(losses[0])}, held-out loss {_loss(losses[1])}"
         )
+        if unforked:
+            arrays["unforked_loss"] = unforked.get(update, np.nan)
+            sentence += f" (without the fork, training loss {_loss(arrays['unforked_loss'])})"
         if self.flat:
             return Frame(f"{sentence}.", curve=np.clip(said, -LARGEST, LARGEST), **arrays)
         certain = 2 * said - 1 if self.loss.name == "binary_cross_entropy" else said
@@ -321,4 +393,4 @@ class _View:
 
 def _loss(value: float) -> str:
     """Four digits after the point, as long as that says something."""
-    return f"{value:.4f}" if value < 1e4 else f"{value:.3g}"
+    return "no longer finite" if not np.isfinite(value) else f"{value:.4f}" if value < 1e4 else f"{value:.3g}"
