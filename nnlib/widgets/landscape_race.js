@@ -27,18 +27,18 @@ function spread(places, gap, low, high) {
 
 export default instrument({
   create(figure) {
-    const mapPanel = html("div", { class: "nn-panel nn-race-map" }, html("h4", {}, "the map: pale is low; drag the white start"));
+    const mapPanel = html("div", { class: "nn-panel nn-race-map" }, html("h4", {}, "the map; + is the lowest point, the ring is the start: drag it"));
     const lossPanel = html("div", { class: "nn-panel" }, html("h4", {}, "the loss of each"));
     const rateList = html("p", { class: "nn-race-rates" });
     figure.stage.append(html("div", { class: "nn-row" }, mapPanel, lossPanel), rateList);
 
     const map = figure.chart(mapPanel, {
-      label: "Map of the loss with the path of each optimizer", height: (width) => Math.round(width * 0.66) + 16,
+      label: "Map of the loss with the path of each optimizer", height: (width) => Math.round((width - 64) * (2 / 3)) + 50, // a unit is as long upwards as sideways
       x: { domain: [-2.4, 2.4], label: "u", ticks: [-2, -1, 0, 1, 2] }, y: { domain: [-1.6, 1.6], label: "v", ticks: [-1, 0, 1] },
     });
     const losses = figure.chart(lossPanel, {
       label: "Loss of each optimizer, step by step, on a logarithmic scale", height: (width) => Math.max(250, Math.min(330, Math.round(width * 0.8))),
-      margin: { right: 108, left: 52 }, x: { domain: [0, 60], label: "step" }, y: { domain: [1e-6, 100], log: true },
+      margin: { right: 120, left: 52 }, x: { domain: [0, 60], label: "step" }, y: { domain: [1e-6, 100], log: true },
     });
     const nearest = (values, value) => values.reduce((a, b) => (Math.abs(b - value) < Math.abs(a - value) ? b : a));
     let starts = { u: [], v: [] };

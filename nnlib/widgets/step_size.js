@@ -18,7 +18,7 @@ export default instrument({
     });
     const disc = figure.chart(circle, {
       label: "The multiplier of each direction in the unit circle", height: 230, margin: { right: 20 },
-      x: { domain: [-2.2, 2.2], label: "inside the circle: converges", ticks: [-2, -1, 0, 1, 2] },
+      x: { domain: [-2.6, 2.6], label: "inside the circle: converges", ticks: [-2, -1, 0, 1, 2] },
       y: { domain: [-1.25, 1.25], ticks: [-1, 0, 1] },
     });
     const loss = figure.chart(curve, {
@@ -27,7 +27,7 @@ export default instrument({
     });
 
     const names = ["w", "b"];
-    const colours = ["positive", "negative"];
+    const colours = ["fourth", "third"];
     const [bowls, labels, dots, lines] = [[], [], [], []];
     names.forEach((name, i) => {
       const colour = `nn-${colours[i]}`;
@@ -38,20 +38,27 @@ export default instrument({
     });
     const rings = above.marks.appendChild(svg("g"));
     const minimum = above.marks.appendChild(svg("path", { class: "nn-line nn-step-minimum" }));
-    const path = above.marks.appendChild(svg("path", { class: "nn-line nn-third" }));
+    const path = above.marks.appendChild(svg("path", { class: "nn-line" }));
     const visited = above.marks.appendChild(svg("g"));
-    const walker = above.marks.appendChild(svg("circle", { class: "nn-dot nn-third", r: 6 }));
+    const walker = above.marks.appendChild(svg("circle", { class: "nn-dot", r: 6 }));
     const unit = disc.marks.appendChild(svg("ellipse", { class: "nn-step-unit" }));
     const roots = disc.over.appendChild(svg("g"));
-    const fall = loss.marks.appendChild(svg("path", { class: "nn-line nn-third" }));
-    const here = loss.marks.appendChild(svg("circle", { class: "nn-dot nn-third", r: 5 }));
+    const fall = loss.marks.appendChild(svg("path", { class: "nn-line" }));
+    const here = loss.marks.appendChild(svg("circle", { class: "nn-dot", r: 5 }));
     let run;
+    /** Make a unit as long upwards as sideways: circles look like circles, and slopes stand at right angles to rings. */
+    const square = (plot, across, middle) => {
+      const half = across * (plot.bottom - plot.top) / (plot.right - plot.left);
+      plot.set({ y: { domain: [middle - half, middle + half] } });
+    };
 
     return {
       start(recording) {
         const steps = Array.from({ length: recording.count }, (_, t) => t);
         const [w, b] = names.map((name) => Array.from(recording.all(name)));
         const low = recording.still("minimum");
+        square(above, recording.meta.span, low[1]);
+        square(disc, 2.6, 0);
         const heights = names.map((_, i) => steps.map((t) => recording.get("height", t)[i]));
         run = { steps, w, b, heights, apart: [w.map((value) => value - low[0]), b.map((value) => value - low[1])], loss: recording.all("loss") };
         const offsets = recording.still("offsets");
@@ -79,7 +86,7 @@ export default instrument({
           for (let k = 0; k < count; k += 1) {
             const [re, im] = [pairs[4 * i + 2 * k], pairs[4 * i + 2 * k + 1]];
             if (k > 0 && recording.meta.settings.momentum === 0) break;
-            const shown = Math.min(Math.max(re, -2.15), 2.15);
+            const shown = Math.min(Math.max(re, -2.5), 2.5);
             roots.append(svg("circle", { class: `nn-dot nn-${colours[i]}`, r: k === 0 ? 6 : 4, cx: disc.x(shown), cy: disc.y(im) }));
             if (k > 0) continue;
             const text = Math.abs(im) < 1e-9 ? `${name}: ${re < 0 ? "−" : "+"}${number(Math.abs(re))}` : `${name}: size ${number(sizes[i])}`;
@@ -107,7 +114,7 @@ export default instrument({
           });
         });
         path.setAttribute("d", above.path(run.w, run.b, t + 1));
-        visited.replaceChildren(...run.steps.slice(0, t).map((s) => svg("circle", { class: "nn-dot nn-third", r: 2.5, cx: above.x(run.w[s]), cy: above.y(run.b[s]) })));
+        visited.replaceChildren(...run.steps.slice(0, t).map((s) => svg("circle", { class: "nn-dot", r: 2.5, cx: above.x(run.w[s]), cy: above.y(run.b[s]) })));
         place(walker, { cx: above.x(run.w[t]), cy: above.y(run.b[t]) });
         fall.setAttribute("d", loss.path(run.steps, run.loss, t + 1));
         place(here, { cx: loss.x(t), cy: loss.y(run.loss[t]) });
