@@ -106,9 +106,14 @@ def read_page(app: Sphinx, doctree: nodes.document) -> None:
 def mend_page(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Describe the page by its first sentences; give its bibliography roles that screen readers still know."""
+    """Describe the page by its first sentences; mend what theme and docutils leave amiss."""
     if doctree is None:
         return
+    # Binder would open a page that is no notebook as plain text.
+    if context.get("page_source_suffix") != ".ipynb":
+        buttons = context.get("header_buttons", [])
+        context["header_buttons"] = [button for button in buttons if button.get("label") != "launch-buttons"]
+    # The role was removed from ARIA; screen readers know a list's items.
     context["body"] = context["body"].replace(' role="doc-biblioentry"', ' role="listitem"')
     paragraph = next((found for found in doctree.findall(nodes.paragraph) if found.astext().strip()), None)
     if paragraph is not None:
