@@ -11,7 +11,7 @@ export default instrument({
     const plane = figure.chart(left, {
       label: "The examples, the neuron's line, and the side on which it fires", height: 300, x: { label: "x₁" }, y: { label: "x₂" },
     });
-    const side = plane.marks.appendChild(svg("path", { class: "nn-firing" }));
+    const side = plane.marks.appendChild(svg("path", { class: "nn-fires-here" }));
     const old = plane.marks.appendChild(svg("path", { class: "nn-line nn-dashed" }));
     const line = plane.marks.appendChild(svg("path", { class: "nn-line" }));
     const fires = plane.marks.appendChild(svg("text", { class: "nn-label nn-positive", "text-anchor": "middle" }, "fires"));
@@ -70,27 +70,20 @@ export default instrument({
         place(side, { d: path(firing) && `${path(firing)}Z` });
         place(line, { d: path(firing.slice(0, 2)) });
         place(old, { d: path(corners("before").slice(0, 2)) });
-        const drawn = path(firing) !== "";
-        fires.toggleAttribute("hidden", !drawn);
-        if (drawn) {
-          // a little way into the firing side, as near to the middle of the plane as the line allows
-          const [from, to, , up] = firing;
-          const centre = [(plane.left + plane.right) / 2, (plane.top + plane.bottom) / 2];
-          const along = [to[0] - from[0], to[1] - from[1]];
-          const part = ((centre[0] - from[0]) * along[0] + (centre[1] - from[1]) * along[1]) / (along[0] ** 2 + along[1] ** 2) + 0.09;
-          const inward = [up[0] - from[0], up[1] - from[1]];
-          const size = Math.hypot(...inward);
-          place(fires, {
-            x: Math.min(plane.right - 24, Math.max(plane.left + 24, from[0] + part * along[0] + (22 * inward[0]) / size)),
-            y: Math.min(plane.bottom - 8, Math.max(plane.top + 14, from[1] + part * along[1] + (22 * inward[1]) / size + 4)),
-          });
-        }
+        // "fires" stands in the corner of the plane that lies deepest on the firing side, if any does.
+        const [from, , , up] = firing;
+        const inward = [up[0] - from[0], up[1] - from[1]];
+        const spots = [plane.left + 26, plane.right - 26].flatMap((x) => [plane.top + 16, plane.bottom - 10].map((y) => ({
+          x, y, depth: ((x - from[0]) * inward[0] + (y - from[1]) * inward[1]) / Math.hypot(...inward),
+        })));
+        const deepest = spots.reduce((best, spot) => (spot.depth > best.depth ? spot : best));
+        place(fires, { x: deepest.x, y: deepest.y, visibility: deepest.depth > 12 ? null : "hidden" });
         const example = frame.value("example");
         place(looked, example < 0 ? { r: 0 } : {
           r: 14, cx: plane.x(frame.recording.still("X")[2 * example]), cy: plane.y(frame.recording.still("X")[2 * example + 1]),
         });
         const wrong = frame.get("wrong");
-        [...dots.children].forEach((dot, i) => dot.classList.toggle("nn-missed", Boolean(wrong[i])));
+        [...dots.children].forEach((dot, i) => dot.firstChild.classList.toggle("nn-hollow", Boolean(wrong[i])));
         place(looked, { class: `nn-looked ${frame.value("answer") === frame.value("target") ? "" : classOf(frame.value("target"))}` });
 
         const until = (name) => frame.recording.all(name).subarray(0, frame.step + 1);

@@ -76,8 +76,10 @@ class PerceptronStepper(Instrument):
         rng = np.random.default_rng(seed) if order == "shuffled" else None
         steps = list(islice(train_perceptron(X, y, rng=rng), LOOKS + 1))
         made = steps[-1].mistakes
-        k = np.linspace(0, 1.15 * (bound.mistakes if bound.mistakes <= 100 else max(20, 2 * made)), 81)
-        middle, half = (X.max(0) + X.min(0)) / 2, 0.75 * (X.max(0) - X.min(0))
+        shown = bound.mistakes if bound.mistakes <= 100 else max(20, (2 if bound.margin else 1) * made)
+        k = np.linspace(0, 1.15 * shown, 81)
+        room = 1.75 if data in GATES else 0.75  # the lines of a gate swing far out
+        middle, half = (X.max(0) + X.min(0)) / 2, room * (X.max(0) - X.min(0))
         yield Still(
             X=X, y=y, box=np.array([middle - half, middle + half]).T,
             k=k, floor=k * bound.margin, ceiling=np.sqrt(k) * bound.radius,
