@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
@@ -107,7 +107,19 @@ def test_python_reads_what_it_wrote(made: tuple[Recording, dict[str, Encoding]])
             np.testing.assert_array_equal(got, expected)
 
 
+DELTAS = [
+    (
+        Recording({"m": np.array([[1.0, -2.0, 3.5], [1.5, 4.0, -1.0], [0.0, 4.0, 2.0]])}),
+        {"m": Encoding(dtype, delta=True)},
+    )
+    for dtype in ("u1", "u2", "f4")
+]
+
+
 @given(made=recordings())
+@example(made=DELTAS[0])
+@example(made=DELTAS[1])
+@example(made=DELTAS[2])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_page_reads_what_python_reads(made: tuple[Recording, dict[str, Encoding]], page: Callable) -> None:
     data = pack(*made)
