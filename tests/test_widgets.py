@@ -172,7 +172,7 @@ def test_show_as_code_runs_and_prints_a_number_that_the_figure_states(recording:
 def test_the_training_steppers_code_ends_where_the_figure_ends(settings: dict) -> None:
     meta = widgets.TrainingStepper.recorded(updates=100, **settings).meta
     (line,) = printed(meta["code"])
-    assert line in meta["sentences"][-1]
+    assert f"{line}," in meta["sentences"][-1]
 
 
 def test_a_fork_shows_both_futures() -> None:
