@@ -195,6 +195,11 @@
 
   // What scrolls sideways inside itself must be reachable by keyboard.
   function makeScrollersFocusable() {
+    for (const formula of document.querySelectorAll(".bd-article span.math")) {
+      const width = formula.querySelector("mjx-math")?.getBoundingClientRect().width ?? 0;
+      const wide = width > formula.parentElement.clientWidth + 1 && formula.parentElement.clientWidth > 0;
+      formula.classList.toggle("livepage-wide", wide);
+    }
     for (const element of document.querySelectorAll(
       ".bd-article pre, .bd-article .math, .bd-article mjx-container, .bd-article .pst-scrollable-table-container, " +
         ".bd-article .output.text_html",
@@ -207,7 +212,16 @@
 
   document.querySelectorAll(".admonition.predict").forEach(askForPrediction);
   bringToLife();
-  const settled = () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(makeScrollersFocusable);
+  const settled = async () => {
+    await window.MathJax?.startup?.promise;
+    await document.fonts.ready;
+    makeScrollersFocusable();
+  };
   window.addEventListener("load", settled);
   window.addEventListener("resize", makeScrollersFocusable);
+  // What was folded away had no width to measure.
+  document.addEventListener("toggle", makeScrollersFocusable, true);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.(".toggle-button, .admonition.toggle > .admonition-title")) setTimeout(makeScrollersFocusable);
+  });
 })();
