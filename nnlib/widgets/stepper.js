@@ -29,7 +29,8 @@
               .chart(parent, options) axes that follow the width: .x .y .invert .marks .over .path .set .heatmap
               .handle(chart, options) a point to drag by mouse, touch and arrow keys
               .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...})
-   aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels, heatmap(canvas, values, columns, rows, lo, hi, colours)
+   aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels,
+              heatmap(canvas, values, columns, rows, lo, hi, colours)
    CSS        .nn-row .nn-panel for layout; .nn-line .nn-dot .nn-label .nn-quiet and -negative -positive -third for marks */
 
 // ---------------------------------------------------------------------------------------------- reading a recording

@@ -272,13 +272,8 @@ export default instrument({
         label.textContent = end === undefined ? "" : label.dataset.name;
         if (end !== undefined) names.push({ label, y: losses.y(end) + 4 });
       }
-      // The names stand at the curves' ends, 15 pixels apart: pushed down from the top, then up from the bottom.
-      names.sort((one, other) => one.y - other.y);
-      let least = losses.top + 4;
-      for (const name of names) least = (name.y = Math.max(name.y, least)) + 15;
-      let most = losses.bottom;
-      for (const name of names.reverse()) most = (name.y = Math.min(name.y, most)) - 15;
-      names.forEach(({ label, y }) => place(label, { x: losses.right + 8, y }));
+      const heights = apart(names.map(({ y }) => y), 15, losses.top + 4, losses.bottom);
+      names.forEach(({ label }, i) => place(label, { x: losses.right + 8, y: heights[i] }));
     }
 
     return { start, draw };
