@@ -33,7 +33,7 @@ function number(value, digits = 3) {
 }
 
 /** A linear scale from data to pixels, with invert and ticks. */
-function linear([d0, d1], [r0, r1]) {
+function linear([d0, d1], [r0, r1] = [0, 1]) {
   const slope = (r1 - r0) / (d1 - d0 || 1);
   const scale = (value) => r0 + (value - d0) * slope;
   scale.invert = (pixel) => d0 + (pixel - r0) / slope;
@@ -61,7 +61,8 @@ function log([d0, d1], range) {
     if (hi - lo >= 2) return powers;
     const all = [];
     for (let power = lo - 1; power <= hi; power += 1) for (const m of [1, 2, 5]) all.push(Number(`${m}e${power}`));
-    return all.filter((value) => value >= d0 * 0.999 && value <= d1 * 1.001);
+    const inside = all.filter((value) => value >= d0 * 0.999 && value <= d1 * 1.001);
+    return inside.length > 2 ? inside : linear([d0, d1]).ticks(count);
   };
   return scale;
 }
