@@ -202,6 +202,10 @@ class Graph:
         """Put several inputs on the tape, in order."""
         return [self.variable(value) for value in values]
 
+    def edges_to(self, node: Node | int) -> range:
+        """Return the indices of the edges that lead to a node."""
+        return range(self.starts[node], self.starts[node.__index__() + 1])
+
     def node(self, number: Node | float) -> Node:
         """Return `number` as a node of this graph; a plain number becomes an input."""
         if not isinstance(number, Node):

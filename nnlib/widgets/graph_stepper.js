@@ -20,6 +20,7 @@ export default instrument({
     let digits = 4;
 
     const line = (text, tag = "span") => html(tag, {}, text);
+    const heard = (node) => [line(`By the chain rule: ${node.gradient}`), line(`Nudging ${node.name} and measuring: ${node.measured}`)];
     function describe(stop) {
       const { meta } = recording;
       if (!stop) return details.replaceChildren(line("Point at a node or an edge for its formula."));
@@ -27,9 +28,11 @@ export default instrument({
         const edge = meta.edges[stop.edge];
         const [source, target] = [meta.nodes[stop.source].name, meta.nodes[stop.target].name];
         const told = Number.isFinite(frame.get("values")[stop.target]);
+        const from = meta.nodes[stop.source];
         return details.replaceChildren(
           line(`Edge from ${source} to ${target}`, "strong"),
           line(told ? `Local derivative: ${edge.formula}` : "Its local derivative is known once the forward pass has come by."),
+          ...(frame.step >= from.complete ? heard(from) : []),
         );
       }
       const node = meta.nodes[stop.node];
@@ -38,7 +41,7 @@ export default instrument({
       const lines = [line(`Node ${node.name}`, "strong"), line(node.formula)];
       if (Number.isFinite(value)) lines.push(line(node.plugged));
       if (frame.step >= node.complete) {
-        lines.push(line(`By the chain rule: ${node.gradient}`), line(`Nudged and measured: ${node.measured}`));
+        lines.push(...heard(node));
       } else if (Number.isFinite(gradient)) lines.push(line(`Gradient so far: ${number(gradient, 4)}`));
       return details.replaceChildren(...lines);
     }
@@ -120,7 +123,9 @@ export default instrument({
             svg("polygon", {
               points: "-8,0 6,-7 6,7", transform: `translate(${path.middle.x} ${path.middle.y}) rotate(${path.angle})`,
             }));
-          const slope = svg("text", { class: "gs-slope", x: path.middle.x, y: path.middle.y - 9 }, meta.edges[edge].slope);
+          const slope = svg("text", {
+            class: "gs-slope", x: path.middle.x + (across ? 0 : 14), y: path.middle.y + (across ? -9 : 16),
+          }, meta.edges[edge].slope);
           return { edge, source, target, element, slope, roomy };
         });
         nodes = meta.nodes.map((node, index) => {
@@ -147,10 +152,10 @@ export default instrument({
         const backwards = gradients.some(Number.isFinite);
         nodes.forEach(({ element }, index) => {
           const [value, gradient] = [values[index], gradients[index]];
-          const [, , shown, heard] = element.children;
+          const [, , shown, wish] = element.children;
           shown.textContent = Number.isFinite(value) ? number(value, digits) : "";
-          heard.textContent = Number.isFinite(gradient) ? number(gradient, digits) : "";
-          heard.setAttribute("class", `gs-gradient ${gradient > 0 ? "nn-positive" : gradient < 0 ? "nn-negative" : "gs-zero"}`);
+          wish.textContent = Number.isFinite(gradient) ? number(gradient, digits) : "";
+          wish.setAttribute("class", `gs-gradient ${gradient > 0 ? "nn-positive" : gradient < 0 ? "nn-negative" : "gs-zero"}`);
           element.classList.toggle("gs-unknown", !Number.isFinite(value));
           element.classList.toggle("gs-now", index === node);
           const told = [Number.isFinite(value) ? meta.nodes[index].plugged : `${meta.nodes[index].name}, not computed yet`];

@@ -273,7 +273,7 @@ class GraphStepper(Instrument):
             "Calculation",
             {
                 "neuron": "one neuron",
-                "fork": "a number used three times",
+                "fork": "a fork",
                 "chain": "three sigmoids in a row",
                 "network": "a 2-2-1 network",
             },
