@@ -309,6 +309,7 @@ function mountFigure(spec, model, el, page) {
     goto(target) {
       pause();
       goto(typeof target === "number" ? target : indexOf({ ...coordinates(step), ...target }));
+      touched();
     },
     change: (changes) => request({ ...wanted, ...changes }, { touched: true }),
     can: (changes) => Boolean(live) || bank.has({ ...wanted, ...changes }),
