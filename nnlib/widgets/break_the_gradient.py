@@ -138,7 +138,7 @@ def _said(claimed: float, measured: float) -> str:
 
 
 class BreakTheGradient(Instrument):
-    """A gradient with one fault in it, checked weight by weight: which rule is broken?"""
+    """A gradient with one fault in it, checked weight by weight; the reader says which rule is broken."""
 
     TITLE = "Break the gradient"
     ALT = (
@@ -188,8 +188,7 @@ class BreakTheGradient(Instrument):
             meta={
                 "names": names,
                 "blocks": [
-                    {"name": name, "rows": int(cells[block == k, 0].max() + 1), "columns": int(cells[block == k, 1].max() + 1)}
-                    for k, name in enumerate(blocks)
+                    {"name": name, "columns": int(cells[block == k, 1].max() + 1)} for k, name in enumerate(blocks)
                 ],
                 "rules": list(RULES),
                 "fault": fault,
@@ -243,9 +242,9 @@ for sentence in recording.meta["sentences"]:
             ax.set_axis_off()
             for index in np.flatnonzero(still["block"] == k):
                 row, column = still["cells"][index]
-                colour = figures.FAINT if index >= checked else figures.THIRD if still["agrees"][index] else figures.POSITIVE
-                numbers = f"{still['claimed'][index]:.3f}"
+                colour, numbers = figures.FAINT, f"{still['claimed'][index]:.3f}"
                 if index < checked:
+                    colour = figures.THIRD if still["agrees"][index] else figures.POSITIVE
                     numbers += f"\n{still['measured'][index]:.3f} {'✓' if still['agrees'][index] else '✗'}"
                 ax.text(
                     column + 0.5, row + 0.5, numbers.replace("-", "−"), ha="center", va="center", fontsize=6,

@@ -122,6 +122,6 @@ for layer, size in enumerate(sizes, start=1):
         axes.bar(layers, sizes[step], width=0.7, color=figures.NEGATIVE)
         axes.step(layers, sizes[0], where="mid", color=figures.MUTED, lw=1)
         axes.set_yscale("log")
-        axes.set(xlabel="layer (1 is the first)", ylabel="size of δ", ylim=(max(sizes.min() / 5, 1e-20), sizes.max() * 5))
+        axes.set(xlabel="layer (1 is the first)", ylabel="size of δ", ylim=recording.static["range"])
         axes.set_title(recording.meta["sentences"][step], fontsize=8)
         return figure
