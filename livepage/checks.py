@@ -12,6 +12,7 @@ from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
 from livepage.state import Figure
@@ -44,6 +45,11 @@ def warn(message: str, location: nodes.Node | str) -> None:
             location = f"{node.document['source']}:cell {node['cell_index'] + 1}"
         node = node.parent
     logger.warning(message, type="livepage", location=location)
+
+
+def executed(env: BuildEnvironment, docname: str) -> bool:
+    """Return whether no cell of a page failed; after a failure, what the page lacks is no news."""
+    return not (NbMetadataCollector.get_exec_data(env, docname) or {}).get("traceback")
 
 
 def check_page(doctree: nodes.document, figures: dict[str, Figure]) -> None:
@@ -151,6 +157,7 @@ def check_links(app: Sphinx) -> None:
             if figure.figure_id
         }
         for docname in app.env.found_docs
+        if executed(app.env, docname)
     }
     for docname in sorted(app.env.found_docs):
         name = app.builder.get_target_uri(docname)
@@ -178,16 +185,21 @@ def problems_of(
         if not (output / target).exists():
             yield (f"the link {address!r} leads to no page of the book. Mend its address, or add the page to _toc.yml")
         return
+    if target not in figures:
+        return
     if parts.fragment and unquote(parts.fragment) not in pages[target].ids:
         yield f"the link {address!r} leads to {target}, which has no element with the id {parts.fragment!r}"
     wanted: dict[str, dict[str, str]] = {}
+    unknown: set[str] = set()
     for key, value in parse_qsl(parts.query, keep_blank_values=True):
         figure_id, dot, setting = key.partition(".")
         if not dot:
             continue
         if figure_id not in figures[target]:
-            known = ", ".join(sorted(figures[target])) or "none"
-            yield f"the link {address!r} sets the figure {figure_id!r}; the figures of {target}: {known}"
+            if figure_id not in unknown:
+                known = ", ".join(sorted(figures[target])) or "none"
+                yield f"the link {address!r} sets the figure {figure_id!r}; the figures of {target}: {known}"
+            unknown.add(figure_id)
             continue
         if setting == "step":
             if not value.isdecimal():

@@ -59,11 +59,11 @@ def written(value: Any) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Return whether two spellings mean one value, as 1e-2 and 0.01 do."""
+    """Return whether two spellings mean one value, as 1e-2 and 0.01 do, or 1,0.5 and 1.0,0.5."""
     if one == other:
         return True
     try:
-        return float(one) == float(other)
+        return [float(part) for part in one.split(",")] == [float(part) for part in other.split(",")]
     except ValueError:
         return False
 

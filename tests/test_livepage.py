@@ -308,6 +308,8 @@ def test_failed_build_fails_again(build: Build) -> None:
         ({"kind": "tanh"}, True),
         ({"kind": "relu"}, False),
         ({"rate": "0.5", "kind": "relu", "bias": "false"}, True),
+        ({"start": "-6,4.0"}, True),
+        ({"start": "-6,5"}, False),
         ({"bias": "true"}, True),
     ],
 )
@@ -315,10 +317,11 @@ def test_bank_holds_settings_by_value(wanted: dict[str, str], held: bool) -> Non
     figure = state.Figure(
         kind="Any",
         hosted=True,
-        settings={"rate": 0.1, "kind": "tanh", "bias": True},
+        settings={"rate": 0.1, "kind": "tanh", "bias": True, "start": [1.0, 0.5]},
         bank=(
-            {"rate": "0.5", "kind": "tanh", "bias": "true"},
-            {"rate": "0.5", "kind": "relu", "bias": "false"},
+            {"rate": "0.5", "kind": "tanh", "bias": "true", "start": "1,0.5"},
+            {"rate": "0.5", "kind": "relu", "bias": "false", "start": "1,0.5"},
+            {"rate": "0.1", "kind": "tanh", "bias": "true", "start": "-6,4"},
         ),
     )
     assert figure.holds(wanted) is held
