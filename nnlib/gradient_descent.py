@@ -13,10 +13,11 @@ import numpy as np
 
 from nnlib.backpropagation import backward
 from nnlib.errors import NonFiniteError, SettingError, ShapeError, check_count, check_rng
-from nnlib.losses import Loss, as_loss
+from nnlib.losses import Loss
 from nnlib.network import Network, Trace
 from nnlib.optimizers import Optimizer, State, as_optimizer
 from nnlib.penalties import Penalty, as_penalty
+from nnlib.plan import Examples, Plan, Update, fast_update
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +135,17 @@ def descend(
     2 0.3125 [1.5  0.75]
     3 0.078125 [1.75  0.875]
     """
-    loss, optimizer, penalty = as_loss(loss), as_optimizer(optimizer), as_penalty(penalty)
-    X = net.check_inputs(X)
-    target = loss.prepare(y, (len(X), net.sizes[-1]), net.dtype)
-    for name, values in (("X", X), ("y", target)):
+    optimizer, penalty = as_optimizer(optimizer), as_penalty(penalty)
+    examples = Examples(net, loss, X, y)
+    for name, values in (("X", examples.X), ("y", examples.y)):
         if not np.isfinite(values).all():
             where, value = _first_bad(name, values)
             raise NonFiniteError(f"{where} is {value}; clean the data before training", where=where, value=value)
     shuffle = None
     if batch_size is not None:
-        check_count("batch_size", batch_size)
-        if batch_size > len(X):
-            raise SettingError(f"batch_size is {batch_size}, but there are only {len(X)} examples")
+        batch_size = check_count("batch_size", batch_size)
+        if batch_size > len(examples):
+            raise SettingError(f"batch_size is {batch_size}, but there are only {len(examples)} examples")
         if rng is not None:
             rng = check_rng(rng)
         elif start is not None and start.shuffle is not None:
@@ -157,53 +157,71 @@ def descend(
         raise ShapeError(
             f"start comes from a network with {start.parameters.size} parameters, this one has {net.parameters.size}"
         )
-    if shuffle is not None and len(shuffle.order) != len(X):
-        raise ShapeError(f"start comes from a walk over {len(shuffle.order)} examples, X holds {len(X)}")
-    return _walk(net, loss, X, target, optimizer, batch_size, rng, penalty, start, shuffle)
+    if shuffle is not None and len(shuffle.order) != len(examples):
+        raise ShapeError(f"start comes from a walk over {len(shuffle.order)} examples, X holds {len(examples)}")
+    return _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle)
 
 
-def _walk(net, loss, X, target, optimizer, batch_size, rng, penalty, start, shuffle) -> Iterator[Step]:
+def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) -> Iterator[Step]:
+    update = fast_update(optimizer, net.parameters)
+    plans: dict[int | None, Plan] = {}
     epoch = 0 if start is None else start.epoch
     if start is None:
         index, parameters, state = 0, net.parameters.copy(), optimizer.start(net.parameters)
     else:
-        index, parameters, state = _next(start, optimizer)
+        index, parameters, state = _next(start, optimizer, update)
     while True:
-        batch = None
+        batch, size = None, None
         if batch_size is not None:
-            first = len(X) if shuffle is None else shuffle.stop
-            if first == len(X):
+            first = len(examples) if shuffle is None else shuffle.stop
+            if first == len(examples):
                 epoch += index > 0 and shuffle is not None
-                order, first = rng.permutation(len(X)), 0
+                order, first = rng.permutation(len(examples)), 0
                 order.setflags(write=False)
                 random = rng.bit_generator.state
             else:
                 order, random = shuffle.order, shuffle.random
-            shuffle = _Shuffle(order, min(first + batch_size, len(X)), batch_size, random)
+            shuffle = _Shuffle(order, min(first + batch_size, len(examples)), batch_size, random)
             batch = order[first : shuffle.stop]
+            size = len(batch)
         elif index:
             epoch = index
         net.parameters[:] = parameters
-        inputs, wanted = (X, target) if batch is None else (X[batch], target[batch])
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            trace = net.forward(inputs)
-            value = loss.mean(trace.output, wanted)
-            gradient = backward(net, trace, loss.mean_slope(trace.output, wanted)).gradient
+        if size not in plans:
+            plans[size] = examples.plan(size)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+            value, gradient, finite = plans[size].run(batch)
+            if not finite:
+                value, gradient = _checked(net, examples, batch, index, optimizer)
             if penalty is not None:
                 value, gradient = value + penalty.value(net), gradient + penalty.slope(net)
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            raise _non_finite(net, trace, value, gradient, index, optimizer)
+                if not (np.isfinite(value) and np.isfinite(gradient).all()):
+                    value, gradient = _checked(net, examples, batch, index, optimizer, penalty)
         parameters.setflags(write=False)
         gradient.setflags(write=False)
         step = Step(index, value, parameters, gradient, batch, epoch, optimizer.name, state, shuffle)
         yield step
-        index, parameters, state = _next(step, optimizer)
+        index, parameters, state = _next(step, optimizer, update)
 
 
-def _next(step: Step, optimizer: Optimizer) -> tuple[int, np.ndarray, State]:
+def _next(step: Step, optimizer: Optimizer, update: Update) -> tuple[int, np.ndarray, State]:
     state = step.state if step.optimizer == optimizer.name else optimizer.start(step.parameters)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return step.index + 1, *optimizer.update(step.parameters, step.gradient, state)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        return step.index + 1, *update(step.parameters, step.gradient, state)
+
+
+def _checked(net, examples, batch, index, optimizer, penalty=None) -> tuple[float, np.ndarray]:
+    """Do a step in its plain form, in which a number that is not finite can be named."""
+    rows = slice(None) if batch is None else batch
+    loss, target = examples.loss, examples.y[rows]
+    trace = net.forward(examples.X[rows])
+    value = loss.mean(trace.output, target)
+    gradient = backward(net, trace, loss.mean_slope(trace.output, target)).gradient
+    if penalty is not None:
+        value, gradient = value + penalty.value(net), gradient + penalty.slope(net)
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
+        raise _non_finite(net, trace, value, gradient, index, optimizer)
+    return value, gradient
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:

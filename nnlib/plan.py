@@ -1,0 +1,480 @@
+r"""A training step is the same few array operations every time, so it can be written down once and replayed.
+
+The mathematics is that of `nnlib.backpropagation`; only the bookkeeping differs. Every array is made before
+the first step. The bias is one more row of the weights, and its input is a row of ones. An example is a
+column, so what an activation works on is one piece of memory. Arrays are overwritten as soon as they have
+served. Print a plan to read its calls:
+
+>>> net = Network([2, 8, 1], "tanh", rng=np.random.default_rng(0))
+>>> print(Examples(net, "mse", np.zeros((200, 2)), np.zeros(200)).plan())
+Loss and gradient of 200 examples in 12 calls
+ 1  z0 = [W0; b0]ᵀ [x0; 1]   (8, 200)
+ 2  a0 = tanh z0             (8, 200)
+ 3  z1 = [W1; b1]ᵀ [a0; 1]   (1, 200)
+ 4  δ1 = z1 − y              (1, 200)
+ 5  L = Σ δ1²                ()
+ 6  ∇1 = [a0; 1] δ1ᵀ         (9, 1)
+ 7  a'0 = W1 δ1              (8, 200)
+ 8  s0 = a0²                 (8, 200)
+ 9  s0 = 1 − s0              (8, 200)
+10  δ0 = a'0 s0              (8, 200)
+11  ∇0 = [x0; 1] δ0ᵀ         (3, 8)
+12  ∇ = 0.01 ∇               (33,)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from nnlib.activations import ACTIVATIONS, Activation
+from nnlib.losses import LOSSES, Loss, as_loss
+from nnlib.network import Network
+from nnlib.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, State
+
+
+class Call(NamedTuple):
+    """One entry of a plan: a formula, the function with its arrays, ready to run, and where it writes."""
+
+    formula: str
+    run: Callable[[], object]
+    out: np.ndarray
+
+
+class Examples:
+    """Inputs and targets, checked once and laid out for plans.
+
+    Parameters
+    ----------
+    net : Network
+    loss : str or Loss
+    X : array_like (examples, inputs)
+    y : array_like
+        The target, as the loss takes it.
+
+    Attributes
+    ----------
+    with_ones : ndarray (examples, inputs + 1)
+        The inputs, and a one for the bias.
+    y : ndarray
+        The target as `Loss.prepare` returns it.
+
+    Raises
+    ------
+    ShapeError, TargetError, DTypeError, SettingError
+        If an argument is not as described.
+    """
+
+    def __init__(self, net: Network, loss: str | Loss, X, y):
+        self.net, self.loss = net, as_loss(loss)
+        X = net.check_inputs(X)
+        self.y = self.loss.prepare(y, (len(X), net.sizes[-1]), net.dtype)
+        self.with_ones = np.ones((len(X), net.sizes[0] + 1), net.dtype)
+        self.with_ones[:, :-1] = X
+
+    def __len__(self) -> int:
+        return len(self.with_ones)
+
+    @property
+    def X(self) -> np.ndarray:
+        """The inputs (examples, inputs), a view."""
+        return self.with_ones[:, :-1]
+
+    def plan(self, size: int | None = None) -> Plan:
+        """Return the plan for batches of `size` examples, or for all examples at once."""
+        return Plan(self, size)
+
+
+class Plan:
+    """The loss of a batch and its gradient as a list of calls; `Examples.plan` makes it.
+
+    Attributes
+    ----------
+    calls : list of Call
+        What `run` replays, in order.
+    output : ndarray (outputs, batch)
+        The network's output after a run, a column for each example.
+    """
+
+    def __init__(self, examples: Examples, size: int | None = None):
+        net, loss = examples.net, examples.loss
+        self.size = len(examples) if size is None else size
+        self.calls: list[Call] = []
+        make_kernel, target = _loss_kernel(loss, examples.y)
+        x, y = examples.with_ones, target
+        if size is not None:
+            x, y = (np.empty((size, *data.shape[1:]), data.dtype) for data in (x, y))
+        self._takes = () if size is None else ((examples.with_ones.take, x), (target.take, y))
+
+        rows = [np.ones((outputs + 1, self.size), net.dtype) for outputs in net.sizes[1:]]
+        zeros = np.zeros(max(net.sizes[1:]) * self.size, net.dtype)
+        kernels = [_activation_kernel(layer.activation)(zeros) for layer in net.layers]
+        seen, last = x.T, len(net.layers) - 1
+        for i, (layer, kernel, row) in enumerate(zip(net.layers, kernels, rows, strict=True)):
+            z = kernel.sums(row[:-1])
+            self._add(f"z{i} = [W{i}; b{i}]ᵀ [{f'a{i - 1}' if i else 'x0'}; 1]", layer.block.T.dot, seen, z)
+            kernel.forward(self._add, i, z, row[:-1])
+            seen = row
+        self.output = rows[-1][:-1]
+
+        delta, self._total = np.empty_like(self.output), np.zeros((), net.dtype)
+        self._loss_factor, factor = make_kernel(self._add, last, self.output, delta, self._total, y)
+
+        self._sums = np.empty_like(net.parameters)
+        for i in range(last, -1, -1):
+            seen = rows[i - 1] if i else x.T
+            kernels[i].backward(self._add, i, rows[i][:-1], delta)
+            self._add(
+                f"∇{i} = [{f'a{i - 1}' if i else 'x0'}; 1] δ{i}ᵀ", seen.dot, delta.T, net.blocks(self._sums)[i]
+            )
+            if i:
+                below = np.empty_like(rows[i - 1][:-1])
+                self._add(f"a'{i - 1} = W{i} δ{i}", net.layers[i].W.dot, delta, below)
+                delta = below
+        self._factor = np.array(factor, net.dtype)
+        self._runs = [call.run for call in self.calls]
+        self.calls.append(Call(f"∇ = {factor:g} ∇", partial(np.multiply, self._sums, self._factor), self._sums))
+        self._flat_output = self.output.reshape(-1)
+
+    def _add(self, formula: str, function: Callable, *arrays: np.ndarray) -> None:
+        """Append a call; the last of the arrays is the one that it writes into."""
+        self.calls.append(Call(formula, partial(function, *arrays), arrays[-1]))
+
+    def __str__(self) -> str:
+        width = max(len(call.formula) for call in self.calls)
+        lines = [f"{n:2}  {call.formula:{width}}  {call.out.shape}" for n, call in enumerate(self.calls, 1)]
+        return "\n".join([f"Loss and gradient of {self.size} examples in {len(self.calls)} calls", *lines])
+
+    def run(self, rows: np.ndarray | None = None) -> tuple[float, np.ndarray, bool]:
+        """Replay the calls for the network's present parameters.
+
+        Parameters
+        ----------
+        rows : ndarray of int (batch,), optional
+            Which examples, for a plan of batches.
+
+        Returns
+        -------
+        value : float
+            The mean loss.
+        gradient : ndarray (P,)
+            A new array.
+        finite : bool
+            Whether the output, the loss and the gradient are far from overflow.
+        """
+        for take, batch in self._takes:
+            take(rows, 0, batch, "clip")
+        for run in self._runs:
+            run()
+        gradient = self._sums * self._factor
+        value = self._total.item() * self._loss_factor
+        check = value + gradient.dot(gradient).item() + self._flat_output.dot(self._flat_output).item()
+        return value, gradient, check - check == 0
+
+
+# Activations. A kernel's `forward` turns z into a, its `backward` a' into δ; a may be used up by then.
+
+
+class _Kernel:
+    """The plain form of any activation: right for all, at the price of temporary arrays."""
+
+    def __init__(self, rule: Activation, zeros: np.ndarray):
+        self.rule = rule
+
+    def sums(self, a: np.ndarray) -> np.ndarray:
+        """Return the array for z: `a` itself, where z is not needed for the way back."""
+        self.z = np.empty_like(a)
+        return self.z
+
+    def forward(self, add, i, z, a):
+        def run(z, a):
+            a[:] = self.rule.function(z)
+
+        add(f"a{i} = {self.rule.name} z{i}", run, z, a)
+
+    def backward(self, add, i, a, delta):
+        def run(z, a, delta):
+            delta *= self.rule.derivative(z, a)
+
+        add(f"δ{i} = a'{i} {self.rule.name}' z{i}", run, self.z, a, delta)
+
+
+class _InPlace(_Kernel):
+    """Base of those whose slope follows from a alone."""
+
+    def sums(self, a):
+        return a
+
+
+class _Identity(_InPlace):
+    def forward(self, add, i, z, a):
+        pass
+
+    def backward(self, add, i, a, delta):
+        pass
+
+
+class _ReLU(_InPlace):
+    def __init__(self, rule, zeros):
+        self.zeros = zeros
+
+    def forward(self, add, i, z, a):
+        self.zeros = self.zeros[: a.size].reshape(a.shape)  # five times faster than the scalar 0
+        add(f"a{i} = max(0, z{i})", lambda zeros, out: np.maximum(out, zeros, out=out), self.zeros, a)
+
+    def backward(self, add, i, a, delta):
+        positive = np.empty(a.shape, bool)
+        add(f"s{i} = a{i} > 0", np.greater, a, self.zeros, positive)
+        add(f"s{i} = s{i} as 0 or 1", lambda s, a: np.copyto(a, s), positive, a)
+        add(f"δ{i} = a'{i} s{i}", np.multiply, delta, a, delta)
+
+
+class _Tanh(_InPlace):
+    def forward(self, add, i, z, a):
+        add(f"a{i} = tanh z{i}", np.tanh, a, a)
+
+    def backward(self, add, i, a, delta):
+        one = np.ones((), a.dtype)
+        add(f"s{i} = a{i}²", np.multiply, a, a, a)
+        add(f"s{i} = 1 − s{i}", np.subtract, one, a, a)
+        add(f"δ{i} = a'{i} s{i}", np.multiply, delta, a, delta)
+
+
+class _Sigmoid(_InPlace):
+    def forward(self, add, i, z, a):
+        one = np.ones((), a.dtype)
+        add(f"a{i} = −z{i}", np.negative, a, a)
+        add(f"a{i} = exp a{i}", np.exp, a, a)
+        add(f"a{i} = 1 + a{i}", np.add, one, a, a)
+        add(f"a{i} = 1 / a{i}", np.divide, one, a, a)
+
+    def backward(self, add, i, a, delta):
+        one = np.ones((), a.dtype)
+        add(f"δ{i} = a'{i} a{i}", np.multiply, delta, a, delta)
+        add(f"s{i} = 1 − a{i}", np.subtract, one, a, a)
+        add(f"δ{i} = δ{i} s{i}", np.multiply, delta, a, delta)
+
+
+_KERNELS = {"identity": _Identity, "relu": _ReLU, "tanh": _Tanh, "sigmoid": _Sigmoid}
+
+
+def _activation_kernel(rule: Activation) -> Callable[[np.ndarray], _Kernel]:
+    """Return the kernel of an activation; one that is not the registry's own has the plain kernel."""
+    return partial(_KERNELS.get(rule.name, _Kernel) if ACTIVATIONS.get(rule.name) == rule else _Kernel, rule)
+
+
+# Losses. Each appends the calls that write its sum into L and its slope into δ, and returns the factors that
+# make the mean of the one and of the other.
+
+
+def _plain_loss(loss: Loss, add, i, z, delta, total, y):
+    def run(z, total, delta):
+        delta[:] = loss.mean_slope(z.T, y).T
+        total[()] = loss.mean(z.T, y)
+
+    add(f"L, δ{i} = {loss.name}(z{i}, y) and its slope", run, z, total, delta)
+    return 1.0, 1.0
+
+
+def _mse(add, i, z, delta, total, y):
+    residual = delta.reshape(-1)
+    add(f"δ{i} = z{i} − y", np.subtract, z, y.T, delta)
+    add(f"L = Σ δ{i}²", residual.dot, residual, total)
+    return 1 / z.size, 2 / z.size
+
+
+def _binary_cross_entropy(add, i, z, delta, total, sign):
+    """With the margin m = z for y = 0 and -z for y = 1: L = Σ ln(1 + exp m), δ = ± 1 / (1 + exp(-m))."""
+    m, ones = np.empty_like(z), np.ones(z.size, z.dtype)
+    zero, one = np.zeros((), z.dtype), np.ones((), z.dtype)
+    add(f"m = ± z{i}", np.multiply, z, sign.T, m)
+    add(f"δ{i} = ln(1 + exp m)", np.logaddexp, zero, m, delta)
+    add(f"L = Σ δ{i}", delta.reshape(-1).dot, ones, total)
+    add("m = −m", np.negative, m, m)
+    add("m = exp m", np.exp, m, m)
+    add("m = 1 + m", np.add, one, m, m)
+    add(f"δ{i} = ± 1 / m", np.divide, sign.T, m, delta)
+    return 1 / z.size, 1 / z.size
+
+
+def _cross_entropy(add, i, z, delta, total, classes):
+    """Keep all digits of an almost certain answer: sum the other classes alone, and never take 1 - p."""
+    size = z.shape[1]
+    place, count, column = np.empty(size, np.intp), np.array(size), np.arange(size)
+    top, gap, others, more = (np.empty(size, z.dtype) for _ in range(4))
+    flat, zero, one, ones = delta.reshape(-1), np.zeros((), z.dtype), np.ones((), z.dtype), np.ones(size, z.dtype)
+    add("k = where the true class stands", np.multiply, classes, count, place)
+    add("k = its place in δ", np.add, place, column, place)
+    add(f"t = max z{i}", partial(np.maximum.reduce, z, 0, None), top)
+    add(f"δ{i} = z{i} − t", np.subtract, z, top, delta)
+    add(f"g = δ{i}[k]", lambda k, out: flat.take(k, None, out, "clip"), place, gap)
+    add(f"δ{i} = exp δ{i}", np.exp, delta, delta)
+    add(f"δ{i}[k] = 0", lambda k, delta: flat.put(k, zero, "clip"), place, delta)
+    add(f"r = Σ δ{i} over the classes", partial(np.add.reduce, delta, 0, None), others)
+    add("q = exp(g) − 1", np.expm1, gap, more)
+    add("q = q + r", np.add, more, others, more)
+    add("t = ln(1 + q)", np.log1p, more, top)
+    add("t = t − g", np.subtract, top, gap, top)
+    add("L = Σ t", top.dot, ones, total)
+    add("q = 1 + q", np.add, one, more, more)
+    add(f"δ{i} = δ{i} / q", np.divide, delta, more, delta)
+    add("r = r / q", np.divide, others, more, others)
+    add("r = −r", np.negative, others, others)
+    add(f"δ{i}[k] = r", lambda k, r, delta: flat.put(k, r, "clip"), place, others, delta)
+    return 1 / size, 1 / size
+
+
+def _loss_kernel(loss: Loss, y: np.ndarray) -> tuple[Callable, np.ndarray]:
+    """Return the kernel that knows this loss and this kind of target, and the target as it wants it."""
+    if LOSSES.get(loss.name) == loss:
+        if loss.name == "mse":
+            return _mse, y
+        certain = ((y == 0) | (y == 1)).all()
+        if loss.name == "binary_cross_entropy" and certain:
+            return _binary_cross_entropy, 1 - 2 * y
+        if loss.name == "cross_entropy" and certain and (y.sum(axis=-1) == 1).all():
+            return _cross_entropy, y.argmax(axis=-1)
+    return partial(_plain_loss, loss), y
+
+
+# Optimizers. Each function returns `Optimizer.update` with its work array and its constants made beforehand.
+
+Update = Callable[[np.ndarray, np.ndarray, State], tuple[np.ndarray, State]]
+
+
+def _sgd(rule: SGD, work, constant):
+    rate = constant()
+
+    def update(parameters, gradient, state):
+        rate[()] = rule.rate(state["t"])
+        np.multiply(rate, gradient, work)
+        return parameters - work, {"t": state["t"] + 1}
+
+    return update
+
+
+def _momentum(rule: Momentum, work, constant):
+    rate, beta = constant(), constant(rule.beta)
+
+    def update(parameters, gradient, state):
+        rate[()] = rule.rate(state["t"])
+        v = beta * state["velocity"]
+        np.add(v, gradient, v)
+        np.multiply(rate, v, work)
+        return parameters - work, {"t": state["t"] + 1, "velocity": v}
+
+    return update
+
+
+def _nesterov(rule: Nesterov, work, constant):
+    rate, beta = constant(), constant(rule.beta)
+
+    def update(parameters, gradient, state):
+        rate[()] = rule.rate(state["t"])
+        v = beta * state["velocity"]
+        np.add(v, gradient, v)
+        np.multiply(beta, v, work)
+        np.add(gradient, work, work)
+        np.multiply(rate, work, work)
+        return parameters - work, {"t": state["t"] + 1, "velocity": v}
+
+    return update
+
+
+def _adagrad(rule: AdaGrad, work, constant):
+    rate, epsilon = constant(), constant(rule.epsilon)
+
+    def update(parameters, gradient, state):
+        rate[()] = rule.rate(state["t"])
+        s = gradient * gradient
+        np.add(state["squares"], s, s)
+        np.sqrt(s, work)
+        np.add(work, epsilon, work)
+        np.divide(gradient, work, work)
+        np.multiply(rate, work, work)
+        return parameters - work, {"t": state["t"] + 1, "squares": s}
+
+    return update
+
+
+def _rmsprop(rule: RMSProp, work, constant):
+    rate, rho, rest, epsilon = constant(), constant(rule.rho), constant(1 - rule.rho), constant(rule.epsilon)
+
+    def update(parameters, gradient, state):
+        rate[()] = rule.rate(state["t"])
+        s = rho * state["squares"]
+        np.multiply(gradient, gradient, work)
+        np.multiply(rest, work, work)
+        np.add(s, work, s)
+        np.sqrt(s, work)
+        np.add(work, epsilon, work)
+        np.divide(gradient, work, work)
+        np.multiply(rate, work, work)
+        return parameters - work, {"t": state["t"] + 1, "squares": s}
+
+    return update
+
+
+def _adam(rule: Adam, work, constant):
+    """Both corrections are numbers, so they go into the rate and into ε and cost nothing."""
+    rate, epsilon = constant(), constant()
+    beta1, rest1, beta2, rest2 = map(constant, (rule.beta1, 1 - rule.beta1, rule.beta2, 1 - rule.beta2))
+
+    def update(parameters, gradient, state):
+        t = state["t"] + 1
+        root = math.sqrt(1 - rule.beta2**t)
+        rate[()] = rule.rate(t - 1) * root / (1 - rule.beta1**t)
+        epsilon[()] = rule.epsilon * root
+        m = beta1 * state["mean"]
+        np.multiply(rest1, gradient, work)
+        np.add(m, work, m)
+        v = beta2 * state["squares"]
+        np.multiply(gradient, gradient, work)
+        np.multiply(rest2, work, work)
+        np.add(v, work, v)
+        np.sqrt(v, work)
+        np.add(work, epsilon, work)
+        np.divide(m, work, work)
+        np.multiply(rate, work, work)
+        return parameters - work, {"t": t, "mean": m, "squares": v}
+
+    return update
+
+
+def _adamw(rule: AdamW, work, constant):
+    adam, shrink = _adam(rule, work, constant), constant()
+
+    def update(parameters, gradient, state):
+        stepped, new = adam(parameters, gradient, state)
+        shrink[()] = rule.rate(state["t"]) * rule.weight_decay
+        np.multiply(shrink, parameters, work)
+        np.subtract(stepped, work, stepped)
+        return stepped, new
+
+    return update
+
+
+_UPDATES = {
+    SGD: _sgd,
+    Momentum: _momentum,
+    Nesterov: _nesterov,
+    AdaGrad: _adagrad,
+    RMSProp: _rmsprop,
+    Adam: _adam,
+    AdamW: _adamw,
+}
+
+
+def fast_update(optimizer: Optimizer, parameters: np.ndarray) -> Update:
+    """Return what ``optimizer.update`` does, with one work array for ever, for vectors like `parameters`.
+
+    An optimizer that is not one of the registry's own comes back as its plain ``update``.
+    """
+    make = _UPDATES.get(type(optimizer))
+    if make is None:
+        return optimizer.update
+    return make(optimizer, np.empty_like(parameters), lambda value=0.0: np.array(value, parameters.dtype))
