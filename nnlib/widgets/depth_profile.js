@@ -7,13 +7,13 @@ export default instrument({
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
     const [wide, narrow] = ["2 1 17rem", "1 1 11rem"].map((flex) => row.appendChild(html("div", { class: "nn-panel", style: `flex: ${flex}` })));
     const panel = (heading, colour, label) => {
-      wide.append(html("h4", {}, heading));
+      wide.append(html("p", { class: "nn-heading" }, heading));
       const plot = figure.chart(wide, { label: heading, height: 170, x: { domain: [0.3, 20.7], ticks: [1, 5, 10, 15, 20], label }, y: { log: true, domain: [FLOOR, 1] } });
       return { plot, colour, bars: [], note: plot.over.appendChild(svg("text", { class: "nn-quiet" })) };
     };
     const up = panel("Forward: size of the activations", "negative", "");
     const down = panel("Backward: share of the blame that arrives", "positive", "layer");
-    narrow.append(html("h4", {}, "Activations of this layer"));
+    narrow.append(html("p", { class: "nn-heading" }, "Activations of this layer"));
     const spread = figure.chart(narrow, { label: "Histogram of the activations of one layer", height: 240, x: { domain: [-1, 1], label: "activation a" }, y: { domain: [0, 1], label: "share" } });
     const towers = spread.marks.appendChild(svg("g", { class: "dp-negative" }));
     const caption = spread.over.appendChild(svg("text", { class: "nn-label" }));

@@ -9,8 +9,8 @@ export default instrument({
     const [wide, narrow] = [html("div", { class: "nn-panel" }), html("div", { class: "nn-panel" })];
     wide.style.flex = "2.4 1 18rem";
     narrow.style.flex = "1 1 11rem";
-    wide.append(html("h4", {}, "Size of δ at each layer (root mean square over examples and neurons)"));
-    narrow.append(html("h4", {}, "Loss over the updates"));
+    wide.append(html("p", { class: "nn-heading" }, "Size of δ at each layer (root mean square over examples and neurons)"));
+    narrow.append(html("p", { class: "nn-heading" }, "Loss over the updates"));
     row.append(wide, narrow);
     const bars = figure.chart(wide, {
       label: "Size of delta at each layer, logarithmic", height: 270,

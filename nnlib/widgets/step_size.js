@@ -2,7 +2,7 @@
 
 export default instrument({
   create(figure) {
-    const panel = (title) => html("div", { class: "nn-panel nn-step-panel" }, html("h4", {}, title));
+    const panel = (title) => html("div", { class: "nn-panel nn-step-panel" }, html("p", { class: "nn-heading" }, title));
     const [sections, bowl, circle, curve] = [
       panel("the cross-sections"), panel("the path, from above"), panel("the multipliers"), panel("the loss"),
     ];
