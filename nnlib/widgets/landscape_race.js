@@ -27,8 +27,8 @@ function spread(places, gap, low, high) {
 
 export default instrument({
   create(figure) {
-    const mapPanel = html("div", { class: "nn-panel nn-race-map" }, html("h4", {}, "the map; + is the lowest point, the ring is the start: drag it"));
-    const lossPanel = html("div", { class: "nn-panel" }, html("h4", {}, "the loss of each"));
+    const mapPanel = html("div", { class: "nn-panel nn-race-map" }, html("p", { class: "nn-heading" }, "the map; drag the ring"));
+    const lossPanel = html("div", { class: "nn-panel" }, html("p", { class: "nn-heading" }, "the loss of each"));
     const rateList = html("p", { class: "nn-race-rates" });
     figure.stage.append(html("div", { class: "nn-row" }, mapPanel, lossPanel), rateList);
 

@@ -65,6 +65,11 @@ def walk(racer: str, rate: float, surface: str, starts: np.ndarray) -> np.ndarra
     return np.array(path)
 
 
+def _said(loss: float) -> str:
+    """Write a loss; what is below 1e-12 depends on how the processor rounds, so it is not spelt out."""
+    return f"{loss:.2g}" if loss >= 1e-12 else "under 1e-12"
+
+
 def _bands(surface):
     """Return the map: the height of each point of a grid in BANDS steps (ROWS, COLUMNS), and the range of the losses.
 
@@ -126,7 +131,7 @@ class LandscapeRace(Instrument):
         )
         for points, loss in zip(paths, losses, strict=True):
             best = int(np.argmin(loss))
-            numbers = ", ".join(f"{words} {value:.2g}" for words, value in zip(WORDS, loss, strict=True))
+            numbers = ", ".join(f"{words} {_said(value)}" for words, value in zip(WORDS, loss, strict=True))
             yield Frame(
                 f"Step {{step}} of {{steps}}: lowest is {WORDS[best]}. Losses: {numbers}.",
                 points=np.clip(points, -2 * WIDE, 2 * WIDE),
