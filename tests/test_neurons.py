@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -61,6 +61,7 @@ def test_a_neuron_keeps_its_own_weights():
         neuron.w[0] = 3
 
 
+@settings(deadline=None)
 @given(planes)
 def test_distance_leads_to_the_line(drawn):
     w, b, x = drawn
@@ -72,6 +73,7 @@ def test_distance_leads_to_the_line(drawn):
     assert neuron.foot @ (on_line - neuron.foot) == pytest.approx(0, abs=1e-9 * (1 + np.abs(neuron.foot).max() ** 2))
 
 
+@settings(deadline=None)
 @given(planes, st.integers(-8, 8))
 def test_scaling_changes_no_answer_and_no_distance(drawn, power):
     w, b, x = drawn
@@ -156,6 +158,7 @@ def separable(draw):
     return X, (X @ w + 0.5 >= 0).astype(int)
 
 
+@settings(deadline=None)
 @given(separable(), st.integers(0, 3))
 def test_novikoff_holds_at_every_mistake(data, seed):
     X, y = data
@@ -170,6 +173,7 @@ def test_novikoff_holds_at_every_mistake(data, seed):
     assert k <= bound.mistakes * (1 + 1e-9)
 
 
+@settings(deadline=None)
 @given(separable(), st.integers(0, 10**6))
 def test_no_other_separator_has_a_larger_margin(data, seed):
     X, y = data
@@ -222,6 +226,7 @@ def test_xor_from_three_neurons():
     assert net.forward(CORNERS).output.ravel().tolist() == [-0.5, 0.5, 0.5, -0.5]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 99))
 def test_bumps_are_the_staircase(n, seed):
     rng = np.random.default_rng(seed)

@@ -136,9 +136,10 @@ class NeuronExplorer(Instrument):
         plane.annotate("w / 2", tip, color=figures.THIRD, ha="left", va="bottom")
         for corner, sum_, answer in zip(CORNERS, frame["z"], frame["answer"], strict=True):
             plane.scatter(*corner, s=60, color=figures.CLASSES[int(answer)], zorder=3)
-            plane.annotate(f"z = {sum_:g}", corner, (6, 6), textcoords="offset points")
+            label = f"z = {sum_:g}".replace("-", "−")
+            plane.annotate(label, corner, (0, -16), textcoords="offset points", ha="center")
         plane.set(xlim=BOX, ylim=BOX, aspect="equal", xlabel="x₁", ylabel="x₂")
-        plane.set_title(f"w = ({frame['w1']:g}, {frame['w2']:g}), b = {frame['bias']:g}")
+        plane.set_title(f"w = ({frame['w1']:g}, {frame['w2']:g}), b = {frame['bias']:g}".replace("-", "−"))
         return made
 
 

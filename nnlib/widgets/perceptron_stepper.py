@@ -135,10 +135,11 @@ class PerceptronStepper(Instrument):
         plane.set_title(f"after {step} looks, {mistakes[-1]} mistakes")
         k = recording.static["k"]
         squeeze.plot(k, recording.static["ceiling"], color=figures.MUTED)
-        squeeze.annotate("√k R", (k[-1], recording.static["ceiling"][-1]), ha="right", va="bottom")
+        above = (k[24], recording.static["ceiling"][24])
+        squeeze.annotate("√k R", above, (-4, 4), textcoords="offset points", ha="right")
         if recording.meta["bound"] is not None:
             squeeze.plot(k, recording.static["floor"], color=figures.MUTED, linestyle="--")
-            squeeze.annotate("k γ", (k[-1], recording.static["floor"][-1]), ha="right", va="top")
+            squeeze.annotate("k γ", (k[48], recording.static["floor"][48]), (6, -10), textcoords="offset points")
         squeeze.plot(mistakes, recording.frames["length"][: step + 1], "o-", color=figures.THIRD, markersize=4)
         squeeze.set(xlabel="mistakes k", title="length of the parameters ‖θ‖", xlim=(0, k[-1]), ylim=(0, None))
         return made
