@@ -32,7 +32,7 @@ export default instrument({
     }
     function countFound() {
       const cases = seen.size;
-      score.textContent = cases ? `Found by you: ${found.size} of the ${cases} ${cases === 1 ? "case" : "cases"} you have tried.` : "";
+      score.textContent = cases ? `Cases found by you: ${found.size} of ${cases} tried.` : "";
     }
     function open() {
       const { meta } = recording;
