@@ -6,8 +6,9 @@ Here the walk is a generator of steps: take as many as you want, keep any of the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,7 @@ from nnlib.penalties import Penalty, as_penalty
 from nnlib.plan import Examples, Plan, Update, fast_update
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(NamedTuple):
     """One point of the walk, with all that is needed to go on from it. Its arrays are read-only.
 
     Attributes
@@ -48,17 +48,19 @@ class Step:
 
     index: int
     loss: float
-    parameters: np.ndarray = field(repr=False)
-    gradient: np.ndarray = field(repr=False)
-    batch: np.ndarray | None = field(repr=False)
+    parameters: np.ndarray
+    gradient: np.ndarray
+    batch: np.ndarray | None
     epoch: int
-    optimizer: str = field(repr=False)
-    state: State = field(repr=False)
-    shuffle: _Shuffle | None = field(repr=False)
+    optimizer: str
+    state: State
+    shuffle: _Shuffle | None
+
+    def __repr__(self) -> str:
+        return f"Step(index={self.index}, loss={self.loss}, epoch={self.epoch})"
 
 
-@dataclass(frozen=True, eq=False)
-class _Shuffle:
+class _Shuffle(NamedTuple):
     """Where a walk stands in its shuffled examples, and the random numbers that will shuffle them next."""
 
     order: np.ndarray
@@ -163,7 +165,8 @@ def descend(
 
 
 def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) -> Iterator[Step]:
-    update = fast_update(optimizer, net.parameters)
+    quietly = _context_without_warnings().run
+    update = partial(quietly, fast_update(optimizer, net.parameters))
     plans: dict[int | None, Plan] = {}
     epoch = 0 if start is None else start.epoch
     if start is None:
@@ -189,14 +192,12 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) ->
         net.parameters[:] = parameters
         if size not in plans:
             plans[size] = examples.plan(size)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-            value, gradient, finite = plans[size].run(batch)
-            if not finite:
-                value, gradient = _checked(net, examples, batch, index, optimizer)
-            if penalty is not None:
-                value, gradient = value + penalty.value(net), gradient + penalty.slope(net)
-                if not (np.isfinite(value) and np.isfinite(gradient).all()):
-                    value, gradient = _checked(net, examples, batch, index, optimizer, penalty)
+        value, gradient, finite = quietly(plans[size].run, batch)
+        if penalty is not None:
+            value, gradient = quietly(_add_penalty, net, penalty, value, gradient)
+            finite = finite and np.isfinite(value) and np.isfinite(gradient).all()
+        if not finite:
+            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, index, optimizer)
         parameters.setflags(write=False)
         gradient.setflags(write=False)
         step = Step(index, value, parameters, gradient, batch, epoch, optimizer.name, state, shuffle)
@@ -206,19 +207,29 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) ->
 
 def _next(step: Step, optimizer: Optimizer, update: Update) -> tuple[int, np.ndarray, State]:
     state = step.state if step.optimizer == optimizer.name else optimizer.start(step.parameters)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        return step.index + 1, *update(step.parameters, step.gradient, state)
+    return step.index + 1, *update(step.parameters, step.gradient, state)
 
 
-def _checked(net, examples, batch, index, optimizer, penalty=None) -> tuple[float, np.ndarray]:
-    """Do a step in its plain form, in which a number that is not finite can be named."""
+def _context_without_warnings() -> Context:
+    """Return a context in which numpy overflows in silence: a walk looks for itself at what it computes."""
+    context = copy_context()
+    context.run(np.seterr, all="ignore")
+    return context
+
+
+def _add_penalty(net: Network, penalty: Penalty, value: float, gradient: np.ndarray) -> tuple[float, np.ndarray]:
+    return value + penalty.value(net), gradient + penalty.slope(net)
+
+
+def _in_plain_form(net, examples, batch, penalty, index, optimizer) -> tuple[float, np.ndarray]:
+    """Do a step again in its plain form, in which a number that is not finite can be named."""
     rows = slice(None) if batch is None else batch
     loss, target = examples.loss, examples.y[rows]
     trace = net.forward(examples.X[rows])
     value = loss.mean(trace.output, target)
     gradient = backward(net, trace, loss.mean_slope(trace.output, target)).gradient
     if penalty is not None:
-        value, gradient = value + penalty.value(net), gradient + penalty.slope(net)
+        value, gradient = _add_penalty(net, penalty, value, gradient)
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
         raise _non_finite(net, trace, value, gradient, index, optimizer)
     return value, gradient

@@ -24,9 +24,9 @@ Loss and gradient of 200 examples in 12 calls
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
+from math import isfinite, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ from nnlib.activations import ACTIVATIONS, Activation
 from nnlib.losses import LOSSES, Loss, as_loss
 from nnlib.network import Network
 from nnlib.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, State
+from nnlib.schedules import as_schedule
 
 
 class Call(NamedTuple):
@@ -122,7 +123,7 @@ class Plan:
         self.output = rows[-1][:-1]
 
         delta, self._total = np.empty_like(self.output), np.zeros((), net.dtype)
-        self._loss_factor, factor = make_kernel(self._add, last, self.output, delta, self._total, y)
+        factors = make_kernel(self._add, last, self.output, delta, self._total, y)
 
         self._sums = np.empty_like(net.parameters)
         for i in range(last, -1, -1):
@@ -135,10 +136,11 @@ class Plan:
                 below = np.empty_like(rows[i - 1][:-1])
                 self._add(f"a'{i - 1} = W{i} δ{i}", net.layers[i].W.dot, delta, below)
                 delta = below
-        self._factor = np.array(factor, net.dtype)
+        self._value_factor, self._factor = factors[0], np.array(factors[1], net.dtype)
+        # The loss of an infinite logit may be 0.
+        self._watched = self.output.reshape(-1) if make_kernel is _binary_cross_entropy else None
         self._runs = [call.run for call in self.calls]
-        self.calls.append(Call(f"∇ = {factor:g} ∇", partial(np.multiply, self._sums, self._factor), self._sums))
-        self._flat_output = self.output.reshape(-1)
+        self.calls.append(Call(f"∇ = {factors[1]:g} ∇", partial(np.multiply, self._sums, self._factor), self._sums))
 
     def _add(self, formula: str, function: Callable, *arrays: np.ndarray) -> None:
         """Append a call; the last of the arrays is the one that it writes into."""
@@ -164,16 +166,16 @@ class Plan:
         gradient : ndarray (P,)
             A new array.
         finite : bool
-            Whether the output, the loss and the gradient are far from overflow.
+            Whether nothing overflowed, nor came near it.
         """
         for take, batch in self._takes:
             take(rows, 0, batch, "clip")
         for run in self._runs:
             run()
         gradient = self._sums * self._factor
-        value = self._total.item() * self._loss_factor
-        check = value + gradient.dot(gradient).item() + self._flat_output.dot(self._flat_output).item()
-        return value, gradient, check - check == 0
+        value = self._total.item() * self._value_factor
+        finite = isfinite(value) and isfinite(gradient.dot(gradient))
+        return value, gradient, finite and (self._watched is None or isfinite(self._watched.dot(self._watched)))
 
 
 # Activations. A kernel's `forward` turns z into a, its `backward` a' into δ; a may be used up by then.
@@ -347,10 +349,10 @@ Update = Callable[[np.ndarray, np.ndarray, State], tuple[np.ndarray, State]]
 
 
 def _sgd(rule: SGD, work, constant):
-    rate = constant()
+    rate, schedule = constant(), as_schedule(rule.learning_rate)
 
     def update(parameters, gradient, state):
-        rate[()] = rule.rate(state["t"])
+        rate[()] = schedule(state["t"])
         np.multiply(rate, gradient, work)
         return parameters - work, {"t": state["t"] + 1}
 
@@ -358,10 +360,10 @@ def _sgd(rule: SGD, work, constant):
 
 
 def _momentum(rule: Momentum, work, constant):
-    rate, beta = constant(), constant(rule.beta)
+    rate, beta, schedule = constant(), constant(rule.beta), as_schedule(rule.learning_rate)
 
     def update(parameters, gradient, state):
-        rate[()] = rule.rate(state["t"])
+        rate[()] = schedule(state["t"])
         v = beta * state["velocity"]
         np.add(v, gradient, v)
         np.multiply(rate, v, work)
@@ -371,10 +373,10 @@ def _momentum(rule: Momentum, work, constant):
 
 
 def _nesterov(rule: Nesterov, work, constant):
-    rate, beta = constant(), constant(rule.beta)
+    rate, beta, schedule = constant(), constant(rule.beta), as_schedule(rule.learning_rate)
 
     def update(parameters, gradient, state):
-        rate[()] = rule.rate(state["t"])
+        rate[()] = schedule(state["t"])
         v = beta * state["velocity"]
         np.add(v, gradient, v)
         np.multiply(beta, v, work)
@@ -386,10 +388,10 @@ def _nesterov(rule: Nesterov, work, constant):
 
 
 def _adagrad(rule: AdaGrad, work, constant):
-    rate, epsilon = constant(), constant(rule.epsilon)
+    rate, epsilon, schedule = constant(), constant(rule.epsilon), as_schedule(rule.learning_rate)
 
     def update(parameters, gradient, state):
-        rate[()] = rule.rate(state["t"])
+        rate[()] = schedule(state["t"])
         s = gradient * gradient
         np.add(state["squares"], s, s)
         np.sqrt(s, work)
@@ -403,9 +405,10 @@ def _adagrad(rule: AdaGrad, work, constant):
 
 def _rmsprop(rule: RMSProp, work, constant):
     rate, rho, rest, epsilon = constant(), constant(rule.rho), constant(1 - rule.rho), constant(rule.epsilon)
+    schedule = as_schedule(rule.learning_rate)
 
     def update(parameters, gradient, state):
-        rate[()] = rule.rate(state["t"])
+        rate[()] = schedule(state["t"])
         s = rho * state["squares"]
         np.multiply(gradient, gradient, work)
         np.multiply(rest, work, work)
@@ -421,13 +424,13 @@ def _rmsprop(rule: RMSProp, work, constant):
 
 def _adam(rule: Adam, work, constant):
     """Both corrections are numbers, so they go into the rate and into ε and cost nothing."""
-    rate, epsilon = constant(), constant()
+    rate, epsilon, schedule = constant(), constant(), as_schedule(rule.learning_rate)
     beta1, rest1, beta2, rest2 = map(constant, (rule.beta1, 1 - rule.beta1, rule.beta2, 1 - rule.beta2))
 
     def update(parameters, gradient, state):
         t = state["t"] + 1
-        root = math.sqrt(1 - rule.beta2**t)
-        rate[()] = rule.rate(t - 1) * root / (1 - rule.beta1**t)
+        root = sqrt(1 - rule.beta2**t)
+        rate[()] = schedule(t - 1) * root / (1 - rule.beta1**t)
         epsilon[()] = rule.epsilon * root
         m = beta1 * state["mean"]
         np.multiply(rest1, gradient, work)
@@ -446,11 +449,11 @@ def _adam(rule: Adam, work, constant):
 
 
 def _adamw(rule: AdamW, work, constant):
-    adam, shrink = _adam(rule, work, constant), constant()
+    adam, shrink, schedule = _adam(rule, work, constant), constant(), as_schedule(rule.learning_rate)
 
     def update(parameters, gradient, state):
         stepped, new = adam(parameters, gradient, state)
-        shrink[()] = rule.rate(state["t"]) * rule.weight_decay
+        shrink[()] = schedule(state["t"]) * rule.weight_decay
         np.multiply(shrink, parameters, work)
         np.subtract(stepped, work, stepped)
         return stepped, new

@@ -227,6 +227,31 @@ def test_an_overflowing_loss_is_named():
     assert (caught.value.layer, caught.value.where) == (None, "loss")
 
 
+@both_dtypes
+@pytest.mark.parametrize("label", [0, 1])
+def test_an_infinite_logit_is_named_though_its_loss_may_be_zero(label, dtype):
+    net = Network([1, 1], rng=rng(0), dtype=dtype)
+    large = float(np.finfo(dtype).max) / 2
+    net.parameters = [large if label else -large, 0]
+    with pytest.raises(NonFiniteError, match=r"z\[0, 0\] of layers\[0\] is -?inf"):
+        next(descend(net, "binary_cross_entropy", [[4.0]], [label], optimizer="sgd"))
+
+
+def test_numbers_near_overflow_are_left_to_the_plain_form():
+    net = Network([1, 1], rng=rng(0))
+    net.parameters = [1e100, 0]
+    step = next(descend(net, "mse", [[1e53]], [0.0], optimizer="sgd"))
+    assert (step.loss, step.gradient.tolist()) == (1e306, [2e206, 2e153])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_walk_leaves_numpys_error_state_alone():
+    with np.errstate(all="raise"):
+        before = np.geterr()
+        for _ in islice(train(make(), "adam", 16), 3):
+            assert np.geterr() == before
+
+
 def test_an_overflowing_gradient_is_named():
     net = Network([1, 1], rng=rng(0))
     net.parameters = [1e-200, 0]
