@@ -167,7 +167,7 @@ function settingControl(control, id, { live, banked, onchange }) {
       id, type, min: control.min, max: control.max, step: control.step ?? (type === "text" ? null : "any"), title: control.hint,
       spellcheck: type === "text" ? "false" : null, autocomplete: "off",
     });
-    if (type === "range") output = html("output", { for: id });
+    if (type === "range") output = html("span", { class: "nn-reading", "aria-hidden": "true" });
   }
   const box = html("div", { class: "nn-setting" }, label, input, ...(output ? [output] : []));
   if (live && control.kind === "seed") {
@@ -334,7 +334,7 @@ function mountFigure(spec, model, el, page) {
   function buildAxes() {
     const axes = axesOf();
     axisSliders = axes.map((axis) => {
-      const output = html("output");
+      const output = html("span", { class: "nn-reading", "aria-hidden": "true" });
       const input = html("input", { type: "range", min: 0, max: axis.values.length - 1, step: 1, id: `${id}-axis-${axis.name}` });
       input.addEventListener("input", () => {
         pause();
