@@ -204,6 +204,11 @@ def test_every_array_needs_every_frame() -> None:
         pack(Recording({"a": np.arange(3), "b": np.arange(2)}))
 
 
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(SettingError, match="'z' names an array of the frames and a still one"):
+        pack(Recording({"z": np.zeros(3)}, {"z": np.zeros(5)}))
+
+
 def test_an_encoding_is_checked() -> None:
     with pytest.raises(SettingError, match="dtype must be one of"):
         Encoding("f2")

@@ -1,8 +1,12 @@
 /* The complete process: the network with every number beside the part that it belongs to. */
 
 const FORMS = {
-  wide: { width: 760, height: 410, radius: 34, font: 13, xs: { 3: [70, 300, 540], 2: [90, 420] }, loss: [690, 205] },
-  narrow: { width: 360, height: 460, radius: 27, font: 11.5, xs: { 3: [32, 172, 312], 2: [50, 250] }, loss: [0, 372] },
+  wide: {
+    width: 760, height: 420, radius: 36, small: 20, font: 13, xs: { 3: [60, 300, 540], 2: [90, 420] }, share: 0.34, loss: [690, 210],
+  },
+  narrow: {
+    width: 360, height: 480, radius: 31, small: 14, font: 12, xs: { 3: [22, 174, 313], 2: [40, 240] }, share: 0.36, loss: [0, 392],
+  },
 };
 const ROWS = { 1: [0.5], 2: [0.24, 0.76], 3: [0.17, 0.5, 0.83] };
 const [HIDDEN, KNOWN, FRESH] = [0, 1, 2];
@@ -22,14 +26,14 @@ export default instrument({
     let plot = null;
 
     /** A label that can be pointed at or focused: its lines are the slots that belong to it. */
-    function part(x, y, names, { prefix = () => "", form, edge, plain = false }) {
+    function part(words, x, y, names, { prefix = () => "", form, edge, inside = false }) {
       const lines = names.map((_, i) => svg("text", {
-        x, y: y + (i - (names.length - 1) / 2) * (form.font + 3), "text-anchor": "middle", "dominant-baseline": "central",
-        "font-size": i > 0 && !plain ? form.font - 1.5 : form.font,
+        x, y: y + (i - (names.length - 1) / 2) * (form.font + 4.5), "text-anchor": "middle", "dominant-baseline": "central",
+        style: `font-size: ${form.font}px`,
       }));
-      const boxes = lines.map((line) => svg("rect", { rx: 4, y: line.getAttribute("y") - form.font * 0.68, height: form.font * 1.36 }));
-      const element = svg("g", { class: "cp-part", tabindex: 0, role: "img" }, ...boxes, ...lines);
-      const made = { element, lines, boxes, names, prefix, x, edge, form };
+      const boxes = lines.map((line) => svg("rect", { rx: 4, y: line.getAttribute("y") - form.font * 0.65, height: form.font * 1.3 }));
+      const element = svg("g", { class: `cp-part${inside ? " cp-inside" : ""}`, tabindex: 0, role: "img" }, ...boxes, ...lines);
+      const made = { element, words, lines, boxes, names, prefix, x, edge, form };
       const point = () => { pointed = made; tell(); };
       const leave = () => { if (pointed === made) { pointed = null; tell(); } };
       for (const event of ["pointerenter", "focus"]) element.addEventListener(event, point);
@@ -44,38 +48,43 @@ export default instrument({
       place(picture, { viewBox: `0 0 ${form.width} ${form.height}` });
       const at = sizes.map((count, layer) => ROWS[count].map((row) => ({ x: form.xs[sizes.length][layer], y: form.height * row })));
       const [edges, nodes, labels] = [svg("g"), svg("g"), svg("g")];
+      const called = (layer, j) => {
+        if (layer === 0) return `input ${j}`;
+        return layer === sizes.length - 1 ? "the output neuron" : `hidden neuron ${j}`;
+      };
       parts = [];
       for (let layer = 1; layer < sizes.length; layer += 1) {
         at[layer - 1].forEach((from, i) => at[layer].forEach((to, j) => {
           const edge = svg("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y });
           edges.append(edge);
-          const share = sizes[layer - 1] === 2 ? 0.3 : 0.45;  // where crossing connections leave room for their labels
-          labels.append(part(from.x + share * (to.x - from.x), from.y + share * (to.y - from.y),
+          const share = layer === 1 ? form.share : 0.46;  // where crossing connections leave room for their labels
+          labels.append(part(`Weight from ${called(layer - 1, i + 1)} to ${called(layer, j + 1)}`, from.x + share * (to.x - from.x), from.y + share * (to.y - from.y),
             [`W${layer}_${i + 1}_${j + 1}`, `dW${layer}_${i + 1}_${j + 1}`],
             { form, edge, prefix: (name) => (name.startsWith("d") ? "∂ " : "") }));
         }));
       }
       at.forEach((column, layer) => column.forEach(({ x, y }, j) => {
-        nodes.append(svg("circle", { cx: x, cy: y, r: layer === 0 ? form.radius * 0.75 : form.radius, class: "cp-node" }));
+        nodes.append(svg("circle", { cx: x, cy: y, r: layer === 0 ? form.small : form.radius, class: "cp-node" }));
         const last = layer === sizes.length - 1;
         if (layer === 0) {
-          labels.append(part(x, y, [`x_${j + 1}`], { form }));
-          labels.append(svg("text", { x, y: y - form.radius - 2, "text-anchor": "middle", "font-size": form.font, class: "cp-name" }, `x${"₁₂"[j]}`));
+          labels.append(part(`Input ${j + 1}`, x, y, [`x_${j + 1}`], { form, inside: true }));
+          labels.append(svg("text", { x, y: y - form.small - 7, "text-anchor": "middle", class: "cp-name" }, `x${"₁₂"[j]}`));
           return;
         }
+        const name = called(layer, j + 1);
         labels.append(
-          part(x, y, [`z${layer}_${j + 1}`, last ? "p" : `a${layer}_${j + 1}`],
-            { form, plain: true, prefix: (name) => `${name[0]} ` }),
-          part(x, y - form.radius - form.font * 1.45, [`b${layer}_${j + 1}`, `db${layer}_${j + 1}`],
+          part(name.replace(/^the o|^h/, (start) => start.at(-1).toUpperCase()), x, y, [`z${layer}_${j + 1}`, last ? "p" : `a${layer}_${j + 1}`],
+            { form, inside: true, prefix: (slot) => `${slot[0]} ` }),
+          part(`Bias of ${name}`, x, y - form.radius - form.font * 1.5, [`b${layer}_${j + 1}`, `db${layer}_${j + 1}`],
             { form, prefix: (name) => (name.startsWith("d") ? "∂ " : "b ") }),
-          part(x, y + form.radius + form.font, [`δ${layer}_${j + 1}`], { form, prefix: () => "δ " }),
+          part(`Delta of ${name}`, x, y + form.radius + form.font, [`δ${layer}_${j + 1}`], { form, prefix: () => "δ " }),
         );
       }));
       const out = at.at(-1)[0];
       const [lx, ly] = form.loss[0] ? form.loss : [out.x, form.loss[1]];
       edges.append(svg("line", { x1: out.x, y1: out.y, x2: lx, y2: ly, class: "cp-plain" }));
       nodes.append(svg("rect", { x: lx - 44, y: ly - 30, width: 88, height: 60, rx: 8, class: "cp-node" }));
-      labels.append(part(lx, ly, ["y", "L"], { form, plain: true, prefix: (name) => (name === "y" ? "target " : "loss ") }));
+      labels.append(part("Target and loss", lx, ly, ["y", "L"], { form, inside: true, prefix: (name) => (name === "y" ? "target " : "loss ") }));
       picture.replaceChildren(edges, nodes, labels);
     }
 
@@ -105,6 +114,7 @@ export default instrument({
       const lines = pointed ? sentences(pointed.names) : sentences(fresh).slice(0, 3);
       const more = pointed || fresh.length <= 3 ? "" : `… and ${fresh.length - 3} more: point at any number.`;
       told.replaceChildren(...[...lines, more].filter(Boolean).map((line) => html("p", {}, line)));
+      if (pointed) told.prepend(html("p", {}, html("strong", {}, `${pointed.words}${lines.length ? "" : ": not yet computed"}`)));
       if (!told.childElementCount) told.append(html("p", {}, "Point at any number to see where it came from."));
     }
 
@@ -130,12 +140,12 @@ export default instrument({
       },
       draw(next) {
         frame = next;
-        for (const { element, lines, boxes, names, prefix, x, edge, form } of parts) {
+        for (const { element, words, lines, boxes, names, prefix, x, edge, form } of parts) {
           const seen = names.map(slot);
           seen.forEach(({ value, state }, i) => {
-            const text = state === HIDDEN ? "" : prefix(names[i]) + (names[i] === "y" ? value : three(value));
+            const text = state === HIDDEN ? "" : prefix(names[i]) + (/^[xy]/.test(names[i]) ? number(value) : three(value));
             lines[i].textContent = text;
-            const width = text.length * form.font * 0.57 + 6;
+            const width = text.length * form.font * 0.58 + 7;
             place(boxes[i], { x: x - width / 2, width: text ? width : 0 });
             boxes[i].classList.toggle("cp-fresh", state === FRESH);
             lines[i].classList.toggle("cp-fresh", state === FRESH);
@@ -147,7 +157,7 @@ export default instrument({
             });
             edge.classList.toggle("cp-faint", !seen.some(({ state }) => state === FRESH));
           }
-          place(element, { "aria-label": sentences(names).join(" ") || `${seen[0].symbol}: not yet computed` });
+          place(element, { "aria-label": `${words}: ${sentences(names).join(" ") || "not yet computed"}` });
         }
         if (plot) place(plot.now, { cx: plot.x(frame.value("updates") + 1), cy: plot.y(frame.value("mean_loss")) });
         tell();

@@ -303,10 +303,12 @@ class _Story:
             if step.index in UPDATES:
                 self.updates = step.index
                 seen = self.present(x, y)
+                self.value |= {q.name: q.value for q in seen.values() if q.phase != "update"}
                 self.frame(
                     f"after {step.index} updates the mean loss over the four examples is {step.loss:.4f}; "
                     f"for this one the prediction is {show(seen['p'].value)}, target {y}.",
-                    *(q for q in seen.values() if q.phase != "update"),
+                    seen["p"],
+                    seen["L"],
                     mean_loss=step.loss,
                 )
 

@@ -8,15 +8,14 @@ export default instrument({
     const [wide, narrow] = ["2 1 17rem", "1 1 11rem"].map((flex) => row.appendChild(html("div", { class: "nn-panel", style: `flex: ${flex}` })));
     const panel = (heading, colour, label) => {
       wide.append(html("p", { class: "nn-heading" }, heading));
-      const plot = figure.chart(wide, { label: heading, height: 170, x: { domain: [0.3, 20.7], ticks: [1, 5, 10, 15, 20], label }, y: { log: true, domain: [FLOOR, 1] } });
+      const plot = figure.chart(wide, { label: heading, height: 170, margin: { left: 46 }, x: { domain: [0.3, 20.7], ticks: [1, 5, 10, 15, 20], label }, y: { log: true, domain: [FLOOR, 1] } });
       return { plot, colour, bars: [], note: plot.over.appendChild(svg("text", { class: "nn-quiet" })) };
     };
     const up = panel("Forward: size of the activations", "negative", "");
-    const down = panel("Backward: share of the blame that arrives", "positive", "layer");
-    narrow.append(html("p", { class: "nn-heading" }, "Activations of this layer"));
-    const spread = figure.chart(narrow, { label: "Histogram of the activations of one layer", height: 240, x: { domain: [-1, 1], label: "activation a" }, y: { domain: [0, 1], label: "share" } });
+    const down = panel("Backward: size of the blame, against layer 20", "positive", "layer");
+    const heading = narrow.appendChild(html("p", { class: "nn-heading" }));
+    const spread = figure.chart(narrow, { label: "Histogram of the activations of one layer", height: 300, x: { domain: [-1, 1], label: "activation a" }, y: { domain: [0, 1], label: "share" } });
     const towers = spread.marks.appendChild(svg("g", { class: "dp-negative" }));
-    const caption = spread.over.appendChild(svg("text", { class: "nn-label" }));
     let edges;
 
     const fill = ({ plot, note, colour }, values) => {
@@ -50,8 +49,7 @@ export default instrument({
           const [x, y] = [spread.x(edges[i]), spread.y(share)];
           return svg("rect", { x, width: Math.max(1, spread.x(edges[i + 1]) - x - 0.5), y, height: Math.max(0, spread.bottom - y) });
         }));
-        place(caption, { x: spread.left + 6, y: spread.top + 12 });
-        caption.textContent = `layer ${layer}`;
+        heading.textContent = `Activations of layer ${layer}`;
       },
     };
   },

@@ -52,8 +52,8 @@ class DepthProfile(Instrument):
 
     TITLE = "Twenty layers up, and down again"
     ALT = (
-        "Two rows of bars on logarithmic scales, one bar for each of twenty layers: how widely the activations are spread, "
-        "and how much of the blame comes back; beside them a histogram of one layer’s activations."
+        "Two rows of bars on logarithmic scales, one bar for each of twenty layers: how large the activations are, "
+        "and how large the blame is that comes back; beside them a histogram of one layer’s activations."
     )
     FIGURE_ID = "depth"
     CONTROLS = (
@@ -71,7 +71,7 @@ class DepthProfile(Instrument):
     COLUMNS = (
         Column("layer", "Layer", 0),
         Column("spread_here", "Spread of a", 6),
-        Column("blame_here", "Share of the blame", 8),
+        Column("blame_here", "Blame, against layer 20", 8),
     )
 
     @staticmethod
@@ -84,14 +84,16 @@ class DepthProfile(Instrument):
         yield Still(edges=edges, layers=np.arange(1, LAYERS + 1), spread=spread, blame=blame)
         for up in range(1, LAYERS + 1):
             yield Frame(
-                f"Forward, layer {up} of {LAYERS}: the activations have a typical size of {spread[up - 1]:.2g}"
+                f"Forward, layer {up} of {LAYERS}: the activations have a typical size of {written(spread[up - 1])}"
                 f"{_saturated(activation, activations[up - 1])}.",
                 **_at(up, up, LAYERS + 1, spread, blame, counts),
             )
         for down in range(LAYERS, 0, -1):
             yield Frame(
-                f"Backward, layer {down} of {LAYERS}: of the blame at layer {LAYERS}, "
-                f"a share of {blame[down - 1]:.2g} arrives here.",
+                f"Backward, layer {down} of {LAYERS}: the blame that arrives here is "
+                f"{written(blame[down - 1])} times that at layer {LAYERS}."
+                if blame[down - 1]
+                else f"Backward, layer {down} of {LAYERS}: no blame arrives here at all.",
                 **_at(down, LAYERS, down, spread, blame, counts),
             )
 
@@ -102,7 +104,7 @@ class DepthProfile(Instrument):
             "from nnlib.widgets.depth_profile import profile\n\n"
             f"activations, spread, blame = profile({activation!r}, {initialisation!r}, {seed})\n"
             "for layer, (size, share) in enumerate(zip(spread, blame), start=1):\n"
-            '    print(f"layer {layer}: activations of size {size:.2g}, a share of {share:.2g} of the blame arrives here")'
+            '    print(f"layer {layer}: activations of size {size:.2g}, blame {share:.2g} times that at layer 20")'
         )
 
     @staticmethod
@@ -114,7 +116,7 @@ class DepthProfile(Instrument):
         still = recording.static
         for plot, name, colour, label in zip(
             axes, ("spread", "blame"), (figures.NEGATIVE, figures.POSITIVE),
-            ("size of the activations", "share of the blame that arrives"), strict=True,
+            ("size of the activations", "size of the blame, against layer 20"), strict=True,
         ):  # fmt: skip
             plot.bar(still["layers"], np.maximum(still[name], FLOOR), color=colour)
             plot.set(
@@ -136,6 +138,15 @@ def _at(layer: int, up: int, down: int, spread: np.ndarray, blame: np.ndarray, c
         "blame_here": blame[layer - 1] if down <= layer else np.nan,
         "histogram": counts[layer - 1],
     }
+
+
+def written(size: float) -> str:
+    """Return two significant digits, with a power of ten only where it helps."""
+    rounded = float(f"{size:.2g}")
+    if rounded == 0 or 1e-3 <= rounded < 1e5:
+        return f"{rounded:,g}"
+    mantissa, power = f"{rounded:.1e}".split("e")
+    return f"{mantissa} × 10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _saturated(activation: str, a: np.ndarray) -> str:

@@ -22,18 +22,21 @@ export default instrument({
       },
       draw(frame) {
         const { examples, lines: count } = recording.meta;
-        const [stages, extents] = [recording.still("stages"), recording.still("extent")];
+        const [stages, corners] = [recording.still("stages"), recording.still("corners")];
         const [, points] = recording.shape("stages");
         const [stage, share] = [frame.value("stage"), frame.value("share")];
-        const last = extents.length - 1;
+        const last = corners.length / 4 - 1;
         const at = (k, axis) => {
           const before = stages[(stage * points + k) * 2 + axis];
           return before + share * (stages[((stage + 1) * points + k) * 2 + axis] - before);
         };
-        // Wide and high enough for the picture, with equal units on both axes.
-        const extent = 1.12 * (extents[stage] + share * (extents[Math.min(last, stage + 1)] - extents[stage]));
+        // The box that holds this plane, grown until it fits the picture with equal units on both axes.
+        const corner = (k) => corners[4 * stage + k] + share * (corners[4 * Math.min(last, stage + 1) + k] - corners[4 * stage + k]);
         const [w, h] = [plot.right - plot.left, plot.bottom - plot.top];
-        plot.set({ x: { domain: [-extent * Math.max(1, w / h), extent * Math.max(1, w / h)] }, y: { domain: [-extent * Math.max(1, h / w), extent * Math.max(1, h / w)] } });
+        const unit = 1.1 * Math.max((corner(2) - corner(0)) / w, (corner(3) - corner(1)) / h);
+        const middle = [(corner(0) + corner(2)) / 2, (corner(1) + corner(3)) / 2];
+        const domain = (axis, pixels) => ({ domain: [middle[axis] - unit * pixels / 2, middle[axis] + unit * pixels / 2] });
+        plot.set({ x: domain(0, w), y: domain(1, h) });
         circles.forEach((circle, k) => place(circle, { cx: plot.x(at(k, 0)), cy: plot.y(at(k, 1)) }));
         const each = (points - examples) / count;
         let d = "";
@@ -49,7 +52,7 @@ export default instrument({
         const [u, v, b] = recording.still("decision");
         const size = Math.hypot(u, v);
         const [cx, cy] = [-u * b / size ** 2, -v * b / size ** 2];
-        const far = 4 * extent;
+        const far = 2 * unit * (w + h) + Math.hypot(cx - middle[0], cy - middle[1]);
         place(divide, {
           visibility: done ? "visible" : "hidden", x1: plot.x(cx - far * v / size), y1: plot.y(cy + far * u / size),
           x2: plot.x(cx + far * v / size), y2: plot.y(cy - far * u / size),

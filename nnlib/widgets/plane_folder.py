@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TWEENS = 12  # frames from one stage to the next
 UPDATES = 800
 LINES = np.linspace(-1.2, 1.2, 13)
-ALONG = np.linspace(-1.2, 1.2, 33)
+ALONG = np.linspace(-1.2, 1.2, 81)
 LOSS = "binary_cross_entropy"
 
 
@@ -53,7 +53,7 @@ class PlaneFolder(Instrument):
             stages=np.stack(stages),
             target=y.ravel(),
             decision=np.array([*W, b]),
-            extent=np.array([np.abs(stage).max() for stage in stages]),
+            corners=np.array([[stage.min(axis=0), stage.max(axis=0)] for stage in stages]),
         )
         yield Frame(
             "The plane as it is: the points of the two classes on a square grid.", stage=0, share=0.0, layer=0, bend=0

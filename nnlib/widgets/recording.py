@@ -156,6 +156,8 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
     """
     encodings = encodings or {}
     entries, blobs = [], []
+    if both := recording.frames.keys() & recording.static.keys():
+        raise SettingError(f"{min(both)!r} names an array of the frames and a still one: rename one of the two")
     for per_frame, arrays in ((True, recording.frames), (False, recording.static)):
         for name, values in arrays.items():
             array = np.asarray(values)
