@@ -279,6 +279,7 @@ function mountFigure(spec, model, el, page) {
   const codeBox = html("details", {}, html("summary", {}, "Show as code"), html("div", { class: "nn-code" }, html("pre", {}, snippet), copy));
   const root = html("section", {
     class: "nn-figure", id, role: "group", "aria-label": model.get("title"), tabindex: -1, "data-instrument": name,
+    "data-lm-suppress-shortcuts": "true", // in JupyterLab, Enter and the arrow keys are the figure's while it has the focus
   },
   html("p", { class: "nn-title", id: titleId }, model.get("title")),
   form, explore, stage, message,
@@ -381,6 +382,7 @@ function mountFigure(spec, model, el, page) {
     root.dispatchEvent(new CustomEvent("nnlib:frame", { bubbles: true, detail: { step } }));
   }
   function restart() {
+    colours = readColours(root); // a notebook mounts a figure before it attaches it, when no style holds yet
     charts.forEach((made) => made.layout());
     view.start?.(recording);
     draw();
@@ -635,10 +637,7 @@ function mountFigure(spec, model, el, page) {
   });
 
   // The page around the figure: its theme and its width.
-  const themed = new MutationObserver(() => {
-    colours = readColours(root);
-    if (recording) restart();
-  });
+  const themed = new MutationObserver(() => recording && restart());
   for (const target of [document.documentElement, document.body]) {
     themed.observe(target, { attributes: true, attributeFilter: ["data-theme", "data-mode", "data-jp-theme-light", "class"] });
   }

@@ -29,6 +29,7 @@ class Figure:
     settings: dict[str, Any]
     bank: tuple[str, ...]
     autoplay: bool
+    pace: float
     step: int
 
     def key(self, **changes: Any) -> str:
@@ -161,6 +162,7 @@ def figures(page: str) -> list[Figure]:
                 state["settings"],
                 tuple(bank),
                 state["autoplay"],
+                state["pace"],
                 state["step"],
             )
         )

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
 
 from . import book, browsers
 from .hands import Hands
@@ -22,7 +22,8 @@ FLAGS = [
 ]  # fmt: skip
 WIDE = {"width": 1280, "height": 1600}
 NARROW = {"width": 390, "height": 844}
-PATIENCE = 15_000  # milliseconds for any one condition, on a busy machine
+PATIENCE = 45_000  # milliseconds for any one condition, on a busy machine
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -134,8 +135,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def listen(context: BrowserContext, ours: tuple[str, ...], faults: list[str]) -> None:
-    """Block whatever is not `ours`, and write down every fault: foreign requests, failed ones, errors, warnings."""
+def listen(
+    context: BrowserContext, ours: tuple[str, ...], faults: list[str], levels: tuple[str, ...] = ("error", "warning")
+) -> None:
+    """Block whatever is not `ours`; write down foreign requests, failed ones, and what the console says at `levels`."""
     inside = "|".join(re.escape(start) for start in (*ours, "data:", "blob:", "about:"))
 
     def block(route: Route) -> None:
@@ -153,7 +156,7 @@ def listen(context: BrowserContext, ours: tuple[str, ...], faults: list[str]) ->
     context.on("weberror", lambda error: faults.append(f"uncaught: {error.error}"))
 
     def heard(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in levels:
             faults.append(f"console {message.type}: {message.text} ({message.location['url']})")
 
     context.on("console", heard)

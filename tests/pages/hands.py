@@ -16,9 +16,10 @@ DRAWING = """root => {
   return {x, y, width: right - x, height: bottom - y};
 }"""
 
-# Resolves after the next drawn frame; `frame` is read back by `frame_drawn`.
+# Notes the next drawn frame.
 LISTEN = """root => {
-  window.frameDrawn = new Promise(resolve => root.addEventListener("nnlib:frame", resolve, {once: true}));
+  window.frameDrawn = false;
+  root.addEventListener("nnlib:frame", () => { window.frameDrawn = true; }, {once: true});
 }"""
 
 
@@ -83,7 +84,7 @@ class Hands:
         """Wait, at the end of the block, for a frame that was drawn since its start, and for the answer to be there."""
         self.root.evaluate(LISTEN)
         yield
-        self.page.evaluate("window.frameDrawn.then(() => true)")
+        self.page.wait_for_function("window.frameDrawn")
         expect(self.root).not_to_have_attribute("aria-busy", "true")
 
     def reset(self) -> None:

@@ -57,19 +57,27 @@ def test_phone_does_not_scroll_sideways(page_name: str, desk: Desk) -> None:
         assert page.evaluate(STICKING_OUT) == [], f"{width} px"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_axe_finds_no_violation(page_name: str, viewport: dict, scheme: str, desk: Desk) -> None:
+# A theme can break no rule but that of contrast, so that the others are tried in one theme. The insides of formulas,
+# thousands of elements hidden from screen readers, take their colour from the text around them and are left out.
+CONTRAST = {"runOnly": ["color-contrast", "link-in-text-block"]}
+RULES = {("wide", "light"): {}, ("narrow", "light"): {}, ("wide", "dark"): CONTRAST, ("narrow", "dark"): CONTRAST}
+
+
+@pytest.mark.parametrize(("width", "scheme"), RULES, ids="-".join)
+def test_axe_finds_no_violation(page_name: str, width: str, scheme: str, desk: Desk) -> None:
     page = desk.open(page_name)
-    page.set_viewport_size(viewport)
+    page.set_viewport_size({"wide": WIDE, "narrow": NARROW}[width])
     page.emulate_media(color_scheme=scheme)
     expect(page.locator("html")).to_have_attribute("data-theme", scheme)
     # Without preloading axe asks for nothing: it would look for the style sheets' own style sheets in the wrong folder.
-    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
+    options = {"resultTypes": ["violations"], "preload": False} | RULES[width, scheme]
+    found = Axe().run(page, context={"exclude": [["mjx-math"]]}, options=options)
     lines = [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
         for violation in found.response["violations"]
         for node in violation["nodes"]
+        # axe reads no MathML: to it a heading that is a formula is empty.
+        if not (violation["id"] == "empty-table-header" and "<mjx-container" in node["html"])
     ]
     assert not lines, "\n".join(lines)
 
