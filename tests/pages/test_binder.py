@@ -47,7 +47,9 @@ EXECUTED = """() => {
 # How many pixels of a figure's heat-maps are black, a colour that no theme has in them.
 BLACK = """root => [...root.querySelectorAll("canvas")].reduce((count, canvas) => {
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  for (let i = 0; i < data.length; i += 4) if (data[i + 3] === 255 && !data[i] && !data[i + 1] && !data[i + 2]) count += 1;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] === 255 && !data[i] && !data[i + 1] && !data[i + 2]) count += 1;
+  }
   return count;
 }, 0)"""
 
