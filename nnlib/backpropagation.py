@@ -142,8 +142,7 @@ class GradientReport:
     claimed, measured : float
         There, the number that backpropagation (or the caller) claims and the one that was measured.
     by_layer : tuple of float
-        The largest relative error in each layer. A broken rule spoils its own layer and those before it, so
-        look at the last layer that is wrong.
+        The largest relative error in each layer.
     errors : ndarray (P,)
         All relative errors; NaN for what was not checked.
     skipped : int
@@ -162,6 +161,11 @@ class GradientReport:
     errors: np.ndarray
     skipped: int
     tolerance: float
+
+    @property
+    def suspect(self) -> int | None:
+        """The last layer that is wrong, None if all is well: a broken rule spoils its own layer and those before."""
+        return max((i for i, error in enumerate(self.by_layer) if error > self.tolerance), default=None)
 
     def __bool__(self) -> bool:
         return self.worst <= self.tolerance

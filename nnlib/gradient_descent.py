@@ -166,7 +166,7 @@ def descend(
 
 def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) -> Iterator[Step]:
     quietly = _context_without_warnings().run
-    update = partial(quietly, fast_update(optimizer, net.parameters))
+    update = partial(quietly, fast_update(optimizer, examples.sums))
     plans: dict[int | None, Plan] = {}
     epoch = 0 if start is None else start.epoch
     if start is None:

@@ -63,6 +63,8 @@ class Examples:
         The inputs, and a one for the bias.
     y : ndarray
         The target as `Loss.prepare` returns it.
+    sums : ndarray (P,)
+        Where plans add up the gradient, one plan at a time; between two runs free for other use.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Examples:
         self.y = self.loss.prepare(y, (len(X), net.sizes[-1]), net.dtype)
         self.with_ones = np.ones((len(X), net.sizes[0] + 1), net.dtype)
         self.with_ones[:, :-1] = X
+        self.sums = np.empty_like(net.parameters)
 
     def __len__(self) -> int:
         return len(self.with_ones)
@@ -96,7 +99,7 @@ class Plan:
     Attributes
     ----------
     calls : list of Call
-        What `run` replays, in order.
+        What `run` replays, in order, before it makes the mean of the gradient's sums.
     output : ndarray (outputs, batch)
         The network's output after a run, a column for each example.
     """
@@ -125,31 +128,31 @@ class Plan:
         delta, self._total = np.empty_like(self.output), np.zeros((), net.dtype)
         factors = make_kernel(self._add, last, self.output, delta, self._total, y)
 
-        self._sums = np.empty_like(net.parameters)
+        sums = net.blocks(examples.sums)
         for i in range(last, -1, -1):
             seen = rows[i - 1] if i else x.T
             kernels[i].backward(self._add, i, rows[i][:-1], delta)
             self._add(
-                f"∇{i} = [{f'a{i - 1}' if i else 'x0'}; 1] δ{i}ᵀ", seen.dot, delta.T, net.blocks(self._sums)[i]
+                f"∇{i} = [{f'a{i - 1}' if i else 'x0'}; 1] δ{i}ᵀ", seen.dot, delta.T, sums[i]
             )
             if i:
                 below = np.empty_like(rows[i - 1][:-1])
                 self._add(f"a'{i - 1} = W{i} δ{i}", net.layers[i].W.dot, delta, below)
                 delta = below
-        self._value_factor, self._factor = factors[0], np.array(factors[1], net.dtype)
+        self._value_factor, factor = factors[0], np.array(factors[1], net.dtype)
         # The loss of an infinite logit may be 0.
         self._watched = self.output.reshape(-1) if make_kernel is _binary_cross_entropy else None
-        self._runs = [call.run for call in self.calls]
-        self.calls.append(Call(f"∇ = {factors[1]:g} ∇", partial(np.multiply, self._sums, self._factor), self._sums))
+        self._mean = Call(f"∇ = {factors[1]:g} ∇", partial(np.multiply, examples.sums, factor), examples.sums)
 
     def _add(self, formula: str, function: Callable, *arrays: np.ndarray) -> None:
         """Append a call; the last of the arrays is the one that it writes into."""
         self.calls.append(Call(formula, partial(function, *arrays), arrays[-1]))
 
     def __str__(self) -> str:
-        width = max(len(call.formula) for call in self.calls)
-        lines = [f"{n:2}  {call.formula:{width}}  {call.out.shape}" for n, call in enumerate(self.calls, 1)]
-        return "\n".join([f"Loss and gradient of {self.size} examples in {len(self.calls)} calls", *lines])
+        calls = [*self.calls, self._mean]
+        width = max(len(call.formula) for call in calls)
+        lines = [f"{n:2}  {call.formula:{width}}  {call.out.shape}" for n, call in enumerate(calls, 1)]
+        return "\n".join([f"Loss and gradient of {self.size} examples in {len(calls)} calls", *lines])
 
     def run(self, rows: np.ndarray | None = None) -> tuple[float, np.ndarray, bool]:
         """Replay the calls for the network's present parameters.
@@ -170,9 +173,9 @@ class Plan:
         """
         for take, batch in self._takes:
             take(rows, 0, batch, "clip")
-        for run in self._runs:
+        for _, run, _ in self.calls:
             run()
-        gradient = self._sums * self._factor
+        gradient = self._mean.run()
         value = self._total.item() * self._value_factor
         finite = isfinite(value) and isfinite(gradient.dot(gradient))
         return value, gradient, finite and (self._watched is None or isfinite(self._watched.dot(self._watched)))
@@ -472,12 +475,12 @@ _UPDATES = {
 }
 
 
-def fast_update(optimizer: Optimizer, parameters: np.ndarray) -> Update:
-    """Return what ``optimizer.update`` does, with one work array for ever, for vectors like `parameters`.
+def fast_update(optimizer: Optimizer, work: np.ndarray) -> Update:
+    """Return what ``optimizer.update`` does, without temporary arrays: it computes in `work`, a vector like θ.
 
     An optimizer that is not one of the registry's own comes back as its plain ``update``.
     """
     make = _UPDATES.get(type(optimizer))
     if make is None:
         return optimizer.update
-    return make(optimizer, np.empty_like(parameters), lambda value=0.0: np.array(value, parameters.dtype))
+    return make(optimizer, work, lambda value=0.0: np.array(value, work.dtype))
