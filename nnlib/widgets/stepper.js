@@ -432,7 +432,8 @@ function mountFigure(spec, model, el, page) {
     ...settingControl(control, `${id}-${control.name}`, {
       live: Boolean(live),
       banked: live || control.kind === "choice" ? [] : bankedValues(control),
-      onchange: (setting, value) => request({ ...wanted, [setting]: value }, { touched: true }),
+      onchange: (setting, value) => (
+        formatValue(value) === formatValue(wanted[setting]) || request({ ...wanted, [setting]: value }, { touched: true })),
     }),
   }));
   form.append(...inputs.map(({ box }) => box));
@@ -618,6 +619,10 @@ function mountFigure(spec, model, el, page) {
   listen(root, "keydown", (event) => {
     const { target } = event;
     if (!recording || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === "Enter" && target.matches("input:not([type=range])")) { // which JupyterLab keeps from the input
+      event.preventDefault();
+      target.dispatchEvent(new Event("change"));
+    }
     if (target.closest("select, textarea, input:not([type=range]), pre, .nn-table")) return;
     if (event.key === " " && target.closest("button, summary, a")) return;
     if (target !== slider && target.matches("input[type=range]") && event.key !== " ") return;
