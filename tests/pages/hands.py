@@ -6,11 +6,13 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Locator, Page, expect
 
-# The drawing, not the icons on the buttons: every canvas and SVG picture, as one rectangle in the window.
+# The drawing, not the icons on the buttons: every canvas and SVG picture, as one rectangle in the window; in a figure
+# that draws with neither, the place which it fills.
 DRAWING = """root => {
-  const boxes = [...root.querySelectorAll("canvas, svg")]
-    .filter(element => !element.closest("button") && !element.parentElement.closest("svg"))
-    .map(element => element.getBoundingClientRect()).filter(box => box.width && box.height);
+  const seen = element => element.getClientRects().length > 0;
+  const drawings = [...root.querySelectorAll("canvas, svg")].filter(part => !part.closest("button") && seen(part));
+  const boxes = (drawings.length ? drawings : [root.querySelector(".nn-stage")])
+    .map(element => element.getBoundingClientRect());
   const [x, y] = [Math.min(...boxes.map(box => box.left)), Math.min(...boxes.map(box => box.top))];
   const [right, bottom] = [Math.max(...boxes.map(box => box.right)), Math.max(...boxes.map(box => box.bottom))];
   return {x, y, width: right - x, height: bottom - y};

@@ -45,7 +45,7 @@ SHOWN = """id => new Promise(resolve => requestAnimationFrame(() => requestAnima
   };
   const text = element => element.tagName === "CANVAS" ? element.toDataURL()
     : element.cloneNode(false).outerHTML.replace(' class=""', "") + element.textContent;
-  const drawn = [...root.querySelectorAll("canvas, svg *")].filter(part => !part.closest("button") && visible(part));
+  const drawn = [...root.querySelectorAll(".nn-stage *")].filter(part => !part.closest("button") && visible(part));
   resolve([Number(root.dataset.step), root.querySelector("[role=status]").textContent, drawn.map(text)]);
 })))"""
 
