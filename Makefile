@@ -41,8 +41,14 @@ check: .venv/.installed ## lint and check the formatting
 format: .venv/.installed ## mend what the linter can mend
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/.installed ## measure nnlib against its peers
-	@$(BIN)/python -m benchmarks
+.cache/bench-venv/.installed: benchmarks/requirements.txt | .venv/.installed
+	@echo "Installing what nnlib is measured against into .cache/bench-venv ..."
+	@test -x .cache/bench-venv/bin/python || $(PYTHON) -m venv --without-pip .cache/bench-venv
+	@$(BIN)/python -m pip --python .cache/bench-venv/bin/python install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench: .cache/bench-venv/.installed ## measure nnlib against its peers (a table, and _build/benchmarks.svg)
+	@.cache/bench-venv/bin/python -m benchmarks
 
 chapter: .venv/.installed ## build one chapter alone: make chapter NAME=losses
 	@test -n "$(NAME)" || { echo 'Which chapter? make chapter NAME=losses'; exit 2; }
