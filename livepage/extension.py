@@ -116,6 +116,8 @@ def mend_page(
         context["header_buttons"] = [button for button in buttons if button.get("label") != "launch-buttons"]
     # The role was removed from ARIA; screen readers know a list's items.
     context["body"] = context["body"].replace(' role="doc-biblioentry"', ' role="listitem"')
+    # A heading without words, in a table's corner, is a cell like others.
+    context["body"] = re.sub(r"<th([^>]*)>(?:<p></p>)?</th>", r"<td\1></td>", context["body"])
     paragraph = next((found for found in doctree.findall(nodes.paragraph) if found.astext().strip()), None)
     if paragraph is not None:
         description = escape(textwrap.shorten(paragraph.astext(), 160, placeholder=" ..."), quote=True)
