@@ -18,6 +18,19 @@ DRAWING = """root => {
   return {x, y, width: right - x, height: bottom - y};
 }"""
 
+# The drawing as text, the same for the same picture wherever it stands: each canvas with its pixels, and the visible
+# parts of everything else one by one. Names that only tie parts together may differ from one loading to the next.
+PICTURE = """root => {
+  const visible = part => {
+    const {width, height} = part.getBoundingClientRect();
+    return (width || height) && part.checkVisibility({visibilityProperty: true, opacityProperty: true});
+  };
+  const text = part => part.tagName === "CANVAS" ? part.toDataURL()
+    : part.cloneNode(false).outerHTML.replace(/ class=""| (id|name|for|clip-path|aria-[a-z]+by)="[^"]*"/g, "")
+      + (part.children.length ? "" : part.textContent);
+  return [...root.querySelectorAll(".nn-stage *")].filter(part => !part.closest("button") && visible(part)).map(text);
+}"""
+
 # Notes the next drawn frame.
 LISTEN = """root => {
   window.frameDrawn = false;
@@ -72,7 +85,11 @@ class Hands:
         expect(self.root).to_have_attribute("data-step", str(step))
 
     def picture(self) -> str:
-        """Return the pixels of the drawing, as a digest."""
+        """Return the drawing as a digest, the same for the same picture."""
+        return hashlib.sha256("\n".join(self.root.evaluate(PICTURE)).encode()).hexdigest()
+
+    def pixels(self) -> str:
+        """Return the pixels of the drawing on the screen, as a digest."""
         self.root.scroll_into_view_if_needed()
         pixels = self.page.screenshot(clip=self.root.evaluate(DRAWING), full_page=False, animations="disabled")
         return hashlib.sha256(pixels).hexdigest()

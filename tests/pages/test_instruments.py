@@ -46,18 +46,17 @@ def label_of(control: dict, value: str) -> str:
 def test_steps_forward_and_back_to_the_same_picture(figure: Figure, desk: Desk) -> None:
     hands = at_start(desk, figure)
     assert hands.last > 0
-    first = hands.seen()
-    seen = [first]
+    seen = [(*hands.seen(), hands.pixels())]
     for step in range(1, min(hands.last, 3) + 1):
         hands.button("Step forward").click()
         hands.at(step)
-        seen.append(hands.seen())
-        assert seen[-1][0] != seen[-2][0], f"step {step} looks like the one before it"
-        assert seen[-1][1] != seen[-2][1], f"step {step} says what the one before it said"
+        seen.append((*hands.seen(), hands.pixels()))
+        for before, after, what in zip(*seen[-2:], ("drawing", "sentence", "pixels"), strict=True):
+            assert before != after, f"the {what} of step {step} is that of the step before"
     for step in reversed(range(len(seen) - 1)):
         hands.button("Step back").click()
         hands.at(step)
-        assert hands.seen() == seen[step], f"going back to step {step} does not bring back its picture"
+        assert (*hands.seen(), hands.pixels()) == seen[step], f"going back to step {step} does not bring it back"
     expect(hands.button("Step back")).to_be_disabled()
 
 
@@ -206,20 +205,20 @@ def test_link_in_the_prose_sets_the_figure(link: Link, desk: Desk) -> None:
 
 def test_dark_and_light_both_draw(figure: Figure, desk: Desk) -> None:
     hands = at_start(desk, figure)
-    light = hands.seen()
+    said, light = hands.said, hands.pixels()
     with hands.redrawn():
         hands.page.emulate_media(color_scheme="dark")
-    dark = hands.seen()
-    assert dark[0] != light[0]
-    assert dark[1] == light[1]
+    dark = hands.pixels()
+    assert dark != light
+    assert hands.said == said
     hands.button("Step forward").click()
     hands.at(1)
-    assert hands.picture() != dark[0]
+    assert hands.pixels() != dark
     hands.button("Step back").click()
     hands.at(0)
     with hands.redrawn():
         hands.page.emulate_media(color_scheme="light")
-    assert hands.seen() == light
+    assert hands.pixels() == light
 
 
 def test_autoplay_stands_still_for_readers_who_asked_for_it(figure_autoplaying: Figure, reader: Reader) -> None:

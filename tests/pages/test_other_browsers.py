@@ -9,6 +9,7 @@ import pytest
 from . import book, browsers
 from .conftest import need, serving
 from .drivers import Driver, Firefox, WebKit
+from .hands import PICTURE
 
 # Put in front of everything else in each page, because not every remote control tells what the console says.
 LISTENER = b"""<script>
@@ -35,19 +36,11 @@ READY = """new Promise((resolve, reject) => {
   look();
 })"""
 
-# What a figure shows: step, sentence, and its drawings, the visible parts of an SVG picture one by one. Two frames
-# later, so that it is what is on the screen.
-SHOWN = """id => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => {
+# What a figure shows: step, sentence and drawing. Two frames later, so that it is what is on the screen.
+SHOWN = f"""id => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => {{
   const root = document.getElementById(id);
-  const visible = element => {
-    const {width, height} = element.getBoundingClientRect();
-    return (width || height) && element.checkVisibility({visibilityProperty: true, opacityProperty: true});
-  };
-  const text = element => element.tagName === "CANVAS" ? element.toDataURL()
-    : element.cloneNode(false).outerHTML.replace(' class=""', "") + element.textContent;
-  const drawn = [...root.querySelectorAll(".nn-stage *")].filter(part => !part.closest("button") && visible(part));
-  resolve([Number(root.dataset.step), root.querySelector("[role=status]").textContent, drawn.map(text)]);
-})))"""
+  resolve([Number(root.dataset.step), root.querySelector("[role=status]").textContent, ({PICTURE})(root)]);
+}})))"""
 
 # Where to click on one of its buttons.
 PLACE = """(id, name) => {
