@@ -41,6 +41,7 @@ class Training:
     def products(self) -> Run:
         """Return the matrix products of a step and nothing else, in nnlib's layout."""
         plan = Examples(self.network(), self.loss, self.X, self.y).plan(self.batch)
+        plan.run(None if self.batch is None else np.arange(self.batch))  # so that there are numbers to multiply
         products = [call.run for call in plan.calls if call.run.func.__name__ == "dot" and call.out.ndim == 2]
 
         def run(steps):

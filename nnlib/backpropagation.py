@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnlib.errors import SettingError, ShapeError, check_number
+from nnlib.errors import SettingError, ShapeError, as_numbers, check_number
 from nnlib.losses import Loss, as_loss
 from nnlib.network import Network, Trace
 from nnlib.penalties import Penalty, as_penalty
@@ -238,7 +238,7 @@ def check_gradient(
     >>> bool(report), report.layer, report.parameter
     (False, 0, 'b[1]')
     """
-    if method not in ("central", "complex"):
+    if not isinstance(method, str) or method not in ("central", "complex"):
         raise SettingError(f'method should be "central" or "complex", got {method!r}')
     central = method == "central"
     h = check_number("step", (1e-5 if central else 1e-30) if step is None else step, above=0)
@@ -247,7 +247,7 @@ def check_gradient(
     tolerance = check_number("tolerance", tolerance, above=0)
     loss, penalty = as_loss(loss), as_penalty(penalty)
     claimed = loss_and_gradient(net, loss, X, y, penalty=penalty)[1] if gradient is None else gradient
-    claimed = np.asarray(claimed, float)
+    claimed = as_numbers("gradient", claimed, np.float64)
     if claimed.shape != net.parameters.shape:
         raise ShapeError(f"gradient should have shape {net.parameters.shape}, got {claimed.shape}")
 

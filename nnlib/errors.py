@@ -6,6 +6,7 @@ Each message tells what was checked, what was expected, what came instead, and t
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,9 +90,10 @@ def check_number(
         if bound is not None
     ]
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    value = value.item() if isinstance(value, (np.integer, np.floating)) else value
     if not (
         real
-        and np.isfinite(value)
+        and abs(value) <= sys.float_info.max
         and (above is None or value > above)
         and (at_least is None or value >= at_least)
         and (below is None or value < below)
@@ -126,6 +128,21 @@ def check_rng(rng: Any) -> np.random.Generator:
     return rng
 
 
+def as_rectangle(name: str, values: Any) -> np.ndarray:
+    """Return `values` as an array of whatever they are; rows of different length and masked entries are errors.
+
+    >>> as_rectangle("y", [[1, 2], [3]])
+    Traceback (most recent call last):
+    nnlib.errors.ShapeError: y should be a rectangular array, but its rows differ in length
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise DTypeError(f"{name} has masked entries; fill them in, as in {name}.filled(0), or leave their rows out")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"{name} should be a rectangular array, but its rows differ in length") from error
+
+
 def as_numbers(name: str, values: Any, dtype: np.dtype | type | None = None) -> np.ndarray:
     """Return `values` as an array of real or complex floats; words and objects raise DTypeError.
 
@@ -138,10 +155,7 @@ def as_numbers(name: str, values: Any, dtype: np.dtype | type | None = None) -> 
     Traceback (most recent call last):
     nnlib.errors.DTypeError: X should hold numbers, got dtype <U1; convert it first, as in X.astype(float)
     """
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ShapeError(f"{name} should be a rectangular array, but its rows differ in length") from error
+    array = as_rectangle(name, values)
     if array.dtype.kind not in "buifc":
         raise DTypeError(
             f"{name} should hold numbers, got dtype {array.dtype}; convert it first, as in {name}.astype(float)"

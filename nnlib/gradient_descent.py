@@ -138,6 +138,8 @@ def descend(
     3 0.078125 [1.75  0.875]
     """
     optimizer, penalty = as_optimizer(optimizer), as_penalty(penalty)
+    if not (start is None or isinstance(start, Step)):
+        raise SettingError(f"start should be a step that descend gave, got {start!r}")
     examples = Examples(net, loss, X, y)
     for name, values in (("X", examples.X), ("y", examples.y)):
         if not np.isfinite(values).all():

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnlib.activations import ACTIVATIONS, log_softmax, softmax
-from nnlib.errors import DTypeError, SettingError, ShapeError, TargetError, as_numbers, check_number, look_up
+from nnlib.errors import (
+    DTypeError,
+    SettingError,
+    ShapeError,
+    TargetError,
+    as_numbers,
+    as_rectangle,
+    check_number,
+    look_up,
+)
 
 
 @dataclass(frozen=True)
@@ -83,12 +92,12 @@ class Loss:
         ShapeError, TargetError, DTypeError
             If the target does not fit the output or the loss.
         """
-        output = as_numbers("output", output)
+        output = _some("output", output)
         return self.mean(output, self.prepare(target, output.shape, output.dtype))
 
     def slope(self, output, target) -> np.ndarray:
         """Return the derivative of `value` by every element of the output, in its shape and dtype."""
-        output = as_numbers("output", output)
+        output = _some("output", output)
         return self.mean_slope(output, self.prepare(target, output.shape, output.dtype))
 
     def mean(self, p: np.ndarray, y: np.ndarray) -> float:
@@ -106,6 +115,13 @@ class Loss:
             return slope / (slope[..., 0].size if self.by_row else slope.size)
         weights = self.weights(y)
         return slope * ((weights[..., None] if self.by_row else weights) / weights.sum())
+
+
+def _some(name: str, values) -> np.ndarray:
+    array = as_numbers(name, values)
+    if not array.size:
+        raise ShapeError(f"{name} should hold at least one number, got shape {array.shape}; a mean needs an example")
+    return array
 
 
 def as_loss(name: str | Loss) -> Loss:
@@ -152,7 +168,7 @@ def _signs(target, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 
 def _distribution(target, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    y = np.asarray(target)
+    y = as_rectangle("y", target)
     if len(shape) < 1 or shape[-1] < 2:
         raise ShapeError(
             f"cross_entropy needs one output for each class, at least 2, got output of shape {shape}; "

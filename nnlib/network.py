@@ -125,7 +125,8 @@ class Network:
         dtype: type | np.dtype | str = np.float64,
     ):
         check_rng(rng)
-        if isinstance(sizes, (str, int, float)) or len(sizes) < 2:
+        sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
+        if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
             raise SettingError(f"sizes should list at least the inputs and the outputs, as in [2, 8, 1], got {sizes!r}")
         self.sizes = tuple(check_count(f"sizes[{i}]", size) for i, size in enumerate(sizes))
         self.activations = (*_hidden(activation, len(sizes) - 2), as_activation(output_activation))
