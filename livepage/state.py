@@ -1,11 +1,14 @@
 """The widget state of an executed notebook: what the host needs of it, and what the checks ask of it."""
 
+import base64
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 HOSTED = "anywidget"
+RECORDING = b"NNR1"  # how the bytes of a deflated recording begin (nnlib/widgets/recording.py)
 LINKS = ("LinkModel", "DirectionalLinkModel")
 
 
@@ -79,8 +82,8 @@ def reduce(body: str) -> tuple[str, dict[str, Figure]]:
     Returns
     -------
     tuple
-        The reduced document, in which ``_esm`` and ``_css`` are indices into a list ``texts``; and what the
-        checks need to know of every widget, by model id.
+        The reduced document, in which ``_esm`` and ``_css`` are indices into a list ``texts`` and a model's
+        recordings are one pack; and what the checks need to know of every widget, by model id.
     """
     document = json.loads(body)
     figures = {model_id: describe(model) for model_id, model in document["state"].items()}
@@ -96,9 +99,29 @@ def reduce(body: str) -> tuple[str, dict[str, Figure]]:
                 if text not in texts:
                     texts.append(text)
                 model["state"][name] = texts.index(text)
+        pack_recordings(model)
     document["texts"] = texts
     # A closing tag inside the JSON would end the script element which holds it.
     return json.dumps(document, separators=(",", ":")).replace("</", "<\\/"), figures
+
+
+def pack_recordings(model: dict[str, Any]) -> None:
+    """Deflate all recordings of a model together: what they have in common is stored once.
+
+    They leave ``model["buffers"]``; ``model["pack"]`` holds their inflated bytes one after another as a zlib
+    stream in base64, and in ``parts`` the path and the length of each.
+    """
+    others, parts, bodies = [], [], []
+    for buffer in model.get("buffers", ()):
+        data = base64.b64decode(buffer["data"])
+        if data.startswith(RECORDING):
+            bodies.append(zlib.decompress(data.removeprefix(RECORDING)))
+            parts.append([buffer["path"], len(bodies[-1])])
+        else:
+            others.append(buffer)
+    if parts:
+        together = base64.b64encode(zlib.compress(b"".join(bodies), 9)).decode("ascii")
+        model["buffers"], model["pack"] = others, {"parts": parts, "data": together}
 
 
 def describe(model: dict[str, Any]) -> Figure:

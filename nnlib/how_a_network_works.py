@@ -63,7 +63,7 @@ def complete_step(
 
     - forward, layer by layer: :math:`z_j = \sum_i x_i w_{ij} + b_j` and :math:`a_j = f(z_j)`; at the end
       :math:`p = \sigma(z)`;
-    - loss, the binary cross-entropy: :math:`L = -y \ln p - (1 - y) \ln(1 - p)`;
+    - loss, the binary cross-entropy: :math:`L = -y \log p - (1 - y) \log(1 - p)`;
     - backward: :math:`\delta = p - y` at the output, :math:`\delta_i = f'(z_i) \sum_j w_{ij} \delta_j` before it;
       the gradient of a weight is what came in through it times the δ of the neuron that it leads to;
     - update: :math:`w \leftarrow w - \eta\, \partial L / \partial w`.
@@ -183,7 +183,7 @@ class _Step:
 
     def loss(self) -> Quantity:
         loss, chance = self._loss(), self.p if self.y == 1 else 1 - self.p
-        return Quantity("loss", "L", "L", loss, "−y ln p − (1 − y) ln(1 − p)", f"−ln {show(chance)} = {show(loss)}")
+        return Quantity("loss", "L", "L", loss, "−y log p − (1 − y) log(1 − p)", f"−log {show(chance)} = {show(loss)}")
 
     def hidden_deltas(self, number: int, later: np.ndarray) -> Iterator[Quantity]:
         layer, seen = self.network.layers[number - 1], self.trace.layers[number - 1]

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -510,3 +511,28 @@ def test_prediction_is_plain_without_javascript(build: Build) -> None:
     page = build(index=PREDICTION).page()
     assert page.count("<details") == 2
     assert "predict-status" not in page
+
+
+def test_recordings_of_one_model_are_packed_together_and_nothing_is_lost():
+    bodies = [b"first " * 50, b"second" * 40]
+
+    def buffer(path: list[str], data: bytes) -> dict:
+        return {"path": path, "encoding": "base64", "data": base64.b64encode(data).decode("ascii")}
+
+    model = {
+        "buffers": [
+            buffer(["recording"], b"NNR1" + zlib.compress(bodies[0])),
+            buffer(["picture"], b"not a recording"),
+            buffer(["bank", "rate=1"], b"NNR1" + zlib.compress(bodies[1])),
+        ]
+    }
+    state.pack_recordings(model)
+    assert [entry["path"] for entry in model["buffers"]] == [["picture"]]
+    assert model["pack"]["parts"] == [[["recording"], 300], [["bank", "rate=1"], 240]]
+    assert zlib.decompress(base64.b64decode(model["pack"]["data"])) == b"".join(bodies)
+
+
+def test_a_model_without_recordings_is_left_alone():
+    model = {"buffers": [{"path": ["picture"], "encoding": "base64", "data": "AAAA"}]}
+    state.pack_recordings(model)
+    assert model == {"buffers": [{"path": ["picture"], "encoding": "base64", "data": "AAAA"}]}

@@ -18,17 +18,36 @@
     return new DataView(array.buffer);
   }
 
+  // The recordings of one model come as one deflated stream; each is handed on as "NNR0" and its inflated bytes.
+  async function unpack({ parts, data }) {
+    const stream = new Blob([bytes(data)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const whole = new Uint8Array(await new Response(stream).arrayBuffer());
+    let offset = 0;
+    return parts.map(([path, length]) => {
+      const recording = new Uint8Array(4 + length);
+      recording.set([78, 78, 82, 48]); // N N R 0
+      recording.set(whole.subarray(offset, offset + length), 4);
+      offset += length;
+      return { path, bytes: new DataView(recording.buffer) };
+    });
+  }
+
   // The state of one widget: what a view may ask of it is what anywidget promises. All views of a model share it.
   class Model {
     #values;
     #listeners = new Map();
 
-    constructor({ state, buffers = [] }) {
+    constructor(state, buffers) {
       this.#values = state;
-      for (const { path, data } of buffers) {
+      for (const { path, bytes } of buffers) {
         const parent = path.slice(0, -1).reduce((value, key) => value[key], state);
-        parent[path.at(-1)] = bytes(data);
+        parent[path.at(-1)] = bytes;
       }
+    }
+
+    static async from({ state, buffers = [], pack }) {
+      const plain = buffers.map(({ path, data }) => ({ path, bytes: bytes(data) }));
+      return new Model(state, pack ? [...plain, ...(await unpack(pack))] : plain);
     }
 
     get(name) {
@@ -149,11 +168,12 @@
     if (model.get("_model_name") === "LinkModel") follow(target, to, source, from);
   }
 
-  function bringToLife() {
+  async function bringToLife() {
     const script = document.querySelector(`script[type="${STATE}"]`);
     if (!script) return;
     const { state, texts } = read(script);
-    const models = new Map(Object.entries(state).map(([id, model]) => [id, new Model(model)]));
+    const models = new Map();
+    for (const [id, model] of Object.entries(state)) models.set(id, await Model.from(model));
     for (const model of models.values()) if (/LinkModel$/.test(model.get("_model_name"))) link(model, models);
     for (const view of document.querySelectorAll(`script[type="${VIEW}"]`)) {
       show(view, models, texts).catch((error) => console.error("A figure could not be shown; its picture stays.", error));

@@ -107,7 +107,7 @@ class LandscapeRace(Instrument):
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
         "points": Encoding("u2", lo=-2 * WIDE, hi=2 * WIDE),
         "bands": Encoding("u1", lo=0, hi=255),
-        **{f"loss_{racer}": Encoding("f4") for racer in RACERS},
+        **{f"loss_{racer}": Encoding("f4", bits=14) for racer in RACERS},
     }
 
     @staticmethod

@@ -41,9 +41,12 @@ const ARRAY_TYPES = { u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float
 async function readRecording(bytes) {
   const data = bytes instanceof ArrayBuffer ? new Uint8Array(bytes)
     : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (new TextDecoder().decode(data.subarray(0, 4)) !== "NNR1") throw new Error("These bytes are not a recording.");
-  const stream = new Blob([data.subarray(4)]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const body = await new Response(stream).arrayBuffer();
+  const magic = new TextDecoder().decode(data.subarray(0, 4));
+  if (magic !== "NNR1" && magic !== "NNR0") throw new Error("These bytes are not a recording.");
+  let body = data.slice(4).buffer; // a built page has inflated its recordings already, all of a figure together: NNR0
+  if (magic === "NNR1") {
+    body = await new Response(new Blob([body]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+  }
   let offset = 4 + new DataView(body).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(body, 4, offset - 4)));
   const arrays = new Map();

@@ -32,8 +32,8 @@ from nnlib.widgets.stepper import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SURFACE = 40  # pixels on a side of the decision surface
-NEURON = 12  # and of a neuron's own map
+SURFACE = 32  # pixels on a side of the decision surface
+NEURON = 10  # and of a neuron's own map
 FRAMES = 60
 SHARE = 0.75  # of the examples train the network, the others are held out
 LARGEST = 3e38  # a diverging weight is drawn no larger than this, the largest number that 4 bytes hold
@@ -122,9 +122,9 @@ class TrainingStepper(Instrument):
         Column("unforked_loss", "Training loss without the fork", 4),
     )
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
-        "surface": Encoding("u1", lo=-1, hi=1, levels=65, delta=True),
-        "neurons": Encoding("u1", lo=-1, hi=1, levels=25, delta=True),
-        "features": Encoding("u1", lo=-1, hi=1, levels=25),
+        "surface": Encoding("u1", lo=-1, hi=1, levels=49, delta=True),
+        "neurons": Encoding("u1", lo=-1, hi=1, levels=17, delta=True),
+        "features": Encoding("u1", lo=-1, hi=1, levels=17),
         "weights": Encoding("f4", bits=9, delta=True),
         "curve": Encoding("f4", bits=9, delta=True),
     }
