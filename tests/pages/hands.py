@@ -25,9 +25,12 @@ PICTURE = """root => {
     const {width, height} = part.getBoundingClientRect();
     return (width || height) && part.checkVisibility({visibilityProperty: true, opacityProperty: true});
   };
-  const text = part => part.tagName === "CANVAS" ? part.toDataURL()
-    : part.cloneNode(false).outerHTML.replace(/ class=""| (id|name|for|clip-path|aria-[a-z]+by)="[^"]*"/g, "")
-      + (part.children.length ? "" : part.textContent);
+  const text = part => {
+    if (part.tagName === "CANVAS") return part.toDataURL();
+    const alone = part.cloneNode(false);
+    for (const name of ["class", "id", "name", "for", "clip-path"]) alone.removeAttribute(name);
+    return [...part.classList].sort().join(" ") + alone.outerHTML + (part.children.length ? "" : part.textContent);
+  };
   return [...root.querySelectorAll(".nn-stage *")].filter(part => !part.closest("button") && visible(part)).map(text);
 }"""
 

@@ -143,7 +143,7 @@ def test_setting_without_a_live_source_keeps_the_frames_and_says_so(figure_wanti
     else:
         address = urlsplit(hands.page.url)._replace(query=f"{figure.figure_id}.{control['name']}={value}")
         hands.page.goto(address.geturl())
-        hands.ready()
+        hands.ready().reset()
     expect(hands.root.get_by_role("alert")).to_contain_text("needs a live kernel")
     assert hands.seen() == before
     expect(hands.root).to_have_attribute("data-source", "bank")
