@@ -209,6 +209,7 @@ function handle(plot, { label, step = 0.1, horizontal = true, vertical = true, c
   const element = svg("g", { class: `nn-handle nn-handle-${colour}`, tabindex: 0, role: "slider", "aria-label": label },
     svg("circle", { r: 18, class: "nn-handle-reach" }), svg("circle", { r: 8, class: "nn-handle-dot" }));
   plot.over.append(element);
+  place(plot.svg, { role: "group" }); // an image has no parts to focus
   let at = { x: 0, y: 0 };
   let dragging = false;
   const inside = (value, a, b) => Math.min(Math.max(value, Math.min(a, b)), Math.max(a, b));

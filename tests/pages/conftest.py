@@ -203,6 +203,7 @@ class Desk:
             page.goto(self.served + page_name)
             page.evaluate("window.MathJax?.startup?.promise")
         page = self.lying[page_name]
+        page.mouse.move(0, 0)  # where it points at nothing
         page.set_viewport_size(WIDE)
         page.emulate_media(media="screen", color_scheme="light")
         for figure in book.figures(page_name):

@@ -21,7 +21,7 @@ import websocket
 
 T = TypeVar("T")
 
-PATIENCE = 30  # seconds for any one answer
+PATIENCE = 90  # seconds for any one answer
 SIZE = (1280, 900)
 
 KEYS = {"ArrowLeft": "\ue012", "ArrowRight": "\ue014", "Home": "\ue011", "End": "\ue010"}

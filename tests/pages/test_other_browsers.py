@@ -27,7 +27,7 @@ for (const level of ["error", "warn"]) {
 READY = """new Promise((resolve, reject) => {
   const open = () => [...document.querySelectorAll(".livepage-figure")]
     .filter(place => !place.querySelector("[data-instrument][data-ready=true]"));
-  const end = performance.now() + 20000;
+  const end = performance.now() + 60000;
   const look = () => {
     if (!open().length) resolve(document.querySelectorAll("[data-instrument]").length);
     else if (performance.now() > end) reject(new Error(`${open().length} figures are not ready; ${faults.join("; ")}`));
