@@ -34,6 +34,9 @@ PICTURE = """root => {
   return [...root.querySelectorAll(".nn-stage *")].filter(part => !part.closest("button") && visible(part)).map(text);
 }"""
 
+# After a change of size a figure draws once more, in the next frame.
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
+
 # Notes the next drawn frame.
 LISTEN = """root => {
   window.frameDrawn = false;
@@ -89,6 +92,7 @@ class Hands:
 
     def picture(self) -> str:
         """Return the drawing as a digest, the same for the same picture."""
+        self.page.evaluate(TWO_FRAMES)
         return hashlib.sha256("\n".join(self.root.evaluate(PICTURE)).encode()).hexdigest()
 
     def pixels(self) -> str:

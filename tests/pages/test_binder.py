@@ -138,7 +138,9 @@ def test_the_kernel_answers_in_the_chapter(lab: Page, jupyterlab: str) -> None:
     assert lab.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
     figure_id = lab.locator("[data-instrument=training_stepper]").first.get_attribute("id")
     hands = Hands(lab, figure_id).ready()
-    assert hands.root.evaluate(BLACK) == 0, "the heat-maps are drawn without the theme's colours"
+    hands.root.scroll_into_view_if_needed()
+    # A figure below the window is not laid out, and takes its colours from the theme once it is.
+    lab.wait_for_function(f"root => ({BLACK})(root) === 0", arg=hands.root.element_handle())
     hands.reset()
     hands.root.focus()
     for key, step in (("ArrowRight", 1), ("ArrowLeft", 0), ("End", hands.last)):  # JupyterLab wants these keys too
