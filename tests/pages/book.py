@@ -151,7 +151,9 @@ def figures(page: str) -> list[Figure]:
         state = model["state"]
         if "instrument" not in state:
             continue
-        bank = (buffer["path"][1] for buffer in model.get("buffers", ()) if buffer["path"][0] == "bank")
+        stored = [path for path, _ in model["pack"]["parts"]]
+        assert ["recording"] in stored
+        bank = (path[1] for path in stored if path[0] == "bank")
         found.append(
             Figure(
                 page,
