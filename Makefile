@@ -30,7 +30,8 @@ lab: .venv/.installed ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=. chapters
 
 test: book ## run every test: library, notebooks, built book
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest nnlib tests -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest chapters # the cells of a notebook share one kernel, so they stay in one process
 
 notebooks: .venv/.installed ## re-execute the chapters and store their outputs (make notebooks NAME=losses: one)
 	@$(BIN)/python -m livepage.notebooks $(if $(NAME),chapters/$(NAME).ipynb)
