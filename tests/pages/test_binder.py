@@ -119,6 +119,8 @@ def lab(chromium: Browser, jupyterlab: str) -> Iterator[Page]:
     listen(context, (jupyterlab.removesuffix("lab/tree/"),), faults, levels=("error",))
     yield context.new_page()
     context.close()
+    # jupyterlab-myst looks for a term in the open notebook alone; the book's terms are in its glossary.
+    faults = [fault for fault in faults if "Cross reference target was not found: term-" not in fault]
     assert not faults, "\n".join(faults)
 
 
