@@ -30,6 +30,7 @@ lab: .venv/.installed ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=. chapters
 
 test: book ## run every test: library, notebooks, built book
+	@PYTHONPATH=tests $(BIN)/python -m pages.browsers --install
 	@$(BIN)/python -m pytest nnlib tests -n 2 --dist loadgroup
 	@$(BIN)/python -m pytest chapters # the cells of a notebook share one kernel, so they stay in one process
 
