@@ -92,6 +92,7 @@ class Hands:
 
     def picture(self) -> str:
         """Return the drawing as a digest, the same for the same picture."""
+        self.page.mouse.move(0, 0)  # a figure answers to what is pointed at, and it may have moved under the mouse
         self.page.evaluate(TWO_FRAMES)
         return hashlib.sha256("\n".join(self.root.evaluate(PICTURE)).encode()).hexdigest()
 

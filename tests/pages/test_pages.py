@@ -51,7 +51,7 @@ def test_page_loads_without_a_sound(page_name: str, disk: bool, reader: Reader) 
 def expect_nothing_to_stick_out(page: Page) -> None:
     """Wait until the page fits its window: side bars glide, and figures answer to a new width a frame later."""
     try:
-        page.wait_for_function(f"({STICKING_OUT})().length === 0", timeout=5_000)
+        page.wait_for_function(f"({STICKING_OUT})().length === 0", timeout=30_000)
     except TimeoutError:
         assert page.evaluate(STICKING_OUT) == [], f"{page.viewport_size['width']} px"
 
