@@ -13,18 +13,6 @@ function greys(colours) {
   return { ramp };
 }
 
-/** Move labels apart, top to bottom, by at least `gap`, inside [low, high]. */
-function spread(places, gap, low, high) {
-  const order = places.map((at, index) => ({ at, index })).sort((a, b) => a.at - b.at);
-  let last = low - gap;
-  for (const item of order) last = item.at = Math.max(item.at, last + gap);
-  let next = high + gap;
-  for (const item of [...order].reverse()) next = item.at = Math.min(item.at, next - gap);
-  const moved = [];
-  for (const { at, index } of order) moved[index] = at;
-  return moved;
-}
-
 export default instrument({
   create(figure) {
     const mapPanel = html("div", { class: "nn-panel nn-race-map" }, html("p", { class: "nn-heading" }, "the map; drag the ring"));
@@ -113,7 +101,7 @@ export default instrument({
           racer.curve.setAttribute("d", losses.path(racer.steps, racer.loss, frame.step + 1));
           ends.push(Math.min(Math.max(losses.y(racer.loss[frame.step]), losses.top), losses.bottom));
         }
-        const places = spread(ends, 16, losses.top + 4, losses.bottom - 4);
+        const places = apart(ends, 16, losses.top + 4, losses.bottom - 4);
         const x = losses.x(frame.step);
         racers.forEach((racer, k) => {
           place(racer.lead, { d: `M${x + 1} ${ends[k]}L${losses.right + 12} ${places[k]}` });
