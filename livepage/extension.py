@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-from livepage import checks, state
+from livepage import checks, runtime, state
 from livepage.posters import ShowPosters
 
 ASSETS = Path(__file__).parent / "assets"
@@ -54,6 +54,17 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_static_path.append(str(ASSETS))
     config.templates_path.append(str(TEMPLATES))
     config.html_theme_options.update(repository_options(root))
+    # Pages with and without Python differ, so a change writes them anew.
+    config.livepage_python = (runtime.cache_of(root) / "manifest.json").exists()
+
+
+def provide_python(app: Sphinx) -> None:
+    """Put Python for the pages into the book, where it was fetched."""
+    if app.builder.format != "html":
+        return
+    destination = Path(app.outdir) / "_static" / "runtime"
+    if runtime.publish(Path(app.srcdir), ASSETS / "livepage-worker.js", destination):
+        app.add_js_file("runtime/manifest.js", loading_method="defer", priority=400)
 
 
 def sources_digest(root: Path) -> str:
@@ -163,8 +174,10 @@ def copy_mathjax(destination: Path) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.add_config_value("livepage_whole_book", True, "")
+    app.add_config_value("livepage_python", False, "html")
     # Before myst-nb (500), which fixes its settings when the builder starts.
     app.connect("config-inited", configure, priority=400)
+    app.connect("builder-inited", provide_python)
     app.connect("doctree-read", read_page)
     app.connect("html-page-context", mend_page, priority=600)
     app.connect("build-finished", finish, priority=900)
