@@ -5,7 +5,8 @@
 // Afterwards
 //   {type: "compute", id, instrument, settings}  is answered by {type: "frames", id, bytes} and {type: "done", id, bytes}
 //   {type: "cancel", id}                         ends that run at the next chance
-//   {type: "run", id, cell}                      runs a cell; {type: "result", id, result} answers
+//   {type: "run", id, cell}                      runs a cell (livecells.py says what it is): {type: "output", id, text}
+//                                                while it runs, {type: "result", id, result} at its end
 //   {type: "ping"}                               is answered by {type: "pong"}
 // and whatever fails, by {type: "failed", id?, message}.
 
@@ -15,7 +16,7 @@ const NOWHERE = "https://runtime.invalid/"; // where Pyodide thinks its files ar
 
 const tell = (message, transfer = []) => self.postMessage(message, transfer);
 let python = null;
-const cancelled = new Set();
+const going = new Set(); // ids of the runs that go on
 
 // ---- files ----------------------------------------------------------------------------------------------------------
 
@@ -114,12 +115,11 @@ async function boot({ runtime, texts }) {
   });
   self.fetch = outside;
   tell({ type: "progress", stage: "Loading numpy" });
-  const [{ site }] = [python.runPython("import site; site").getsitepackages().toJs()].map(([first]) => ({ site: first }));
+  const site = python.runPython("import site; site.getsitepackages()[0]");
   for (const name of ["numpy.zip", "packages.zip"]) python.unpackArchive(files[name], "zip", { extractDir: site });
   python.runPython(`
-import importlib, json
 import livecells
-compute = importlib.import_module("nnlib.widgets.compute")
+from nnlib.widgets import compute
 `);
 }
 
@@ -143,13 +143,14 @@ const copied = (proxy) => {
 };
 
 async function compute({ id, instrument, settings }) {
+  going.add(id);
   await lookUp(); // a slider that moves on has taken this back already
   let run;
   try {
-    if (cancelled.has(id)) return;
+    if (!going.has(id)) return;
     const Run = python.globals.get("compute").Run;
     run = Run(instrument, JSON.stringify(settings));
-    while (!cancelled.has(id)) {
+    while (going.has(id)) {
       const part = run.advance(SLICE);
       if (run.problem) {
         tell({ type: "failed", id, message: run.problem });
@@ -164,8 +165,14 @@ async function compute({ id, instrument, settings }) {
     }
   } finally {
     run?.destroy();
-    cancelled.delete(id);
+    going.delete(id);
   }
+}
+
+function runCell({ id, cell }) {
+  const print = (text) => tell({ type: "output", id, text });
+  const result = python.globals.get("livecells").session.run_json(JSON.stringify(cell), print);
+  tell({ type: "result", id, result: JSON.parse(result) });
 }
 
 /** The last line of a Python traceback says what is wrong. */
@@ -184,7 +191,8 @@ self.onmessage = async ({ data }) => {
       await boot(data);
       tell({ type: "ready" });
     } else if (data.type === "compute") await compute(data);
-    else if (data.type === "cancel") cancelled.add(data.id);
+    else if (data.type === "cancel") going.delete(data.id);
+    else if (data.type === "run") runCell(data);
     else if (data.type === "ping") tell({ type: "pong" });
   } catch (error) {
     tell({ type: "failed", id: data.id, message: inWords(error) });

@@ -90,10 +90,12 @@
   // One worker for all figures and cells, started by the first that needs it. Its program says what is sent.
   const python = window.livepage?.runtime && startable(window.livepage.runtime);
 
+  if (python) window.livepage.python = python;
+
   function startable(runtime) {
     const SILENCE = { starting: 90_000, working: 10_000 }; // milliseconds without a word, before it counts as lost
     const folder = new URL("runtime/", home).href;
-    const jobs = new Map(); // by id: {resolve, reject, onFrames}
+    const jobs = new Map(); // by id: {resolve, reject, onFrames, onOutput, patient}
     const watching = new Set(); // who wants to hear how the start goes
     let worker = null;
     let started = null; // a promise, while there is a worker or one is on its way
@@ -179,6 +181,7 @@
       const job = jobs.get(id);
       if (!job) return;
       if (type === "frames") job.onFrames?.(data.bytes);
+      else if (type === "output") job.onOutput?.(data.text);
       else {
         jobs.delete(id);
         if (type === "failed") job.reject(new Error(message));
@@ -200,7 +203,7 @@
       }
     }
 
-    async function ask(message, { signal, onFrames, onProgress, patient } = {}) {
+    async function ask(message, { signal, onFrames, onOutput, onProgress, patient } = {}) {
       await ready(onProgress);
       signal?.throwIfAborted();
       const id = lastId += 1;
@@ -216,7 +219,7 @@
           settle(value);
         };
         if (!jobs.size) heard = performance.now();
-        jobs.set(id, { resolve: settled(resolve), reject: settled(reject), onFrames, patient });
+        jobs.set(id, { resolve: settled(resolve), reject: settled(reject), onFrames, onOutput, patient });
         worker.postMessage({ ...message, id });
       });
     }

@@ -52,9 +52,10 @@ class Run:
         """Go on for about this long; return the frames so far, packed, where there is something new to show."""
         end = time.perf_counter() + seconds
         try:
-            for self._roll in self._rolls:
+            for roll in self._rolls:
+                self._roll = roll
                 now = time.perf_counter()
-                if self._roll.frames and now - self._shown_at > _PAUSE:
+                if roll.frames and now - self._shown_at > _PAUSE:
                     part = self._packed()
                     self._shown_at = time.perf_counter()
                     return part
