@@ -148,7 +148,7 @@
       if (!texts) return new Worker(new URL(`livepage-worker.js?v=${runtime.files["worker.js"].sha256.slice(0, 12)}`, home), { type: "module" });
       const stream = new Blob([bytes(texts["worker.js"])]).stream().pipeThrough(new DecompressionStream("gzip"));
       const source = await new Response(stream).text();
-      return new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type: "module" });
+      return new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" }))); // a module is refused there
     }
 
     async function start() {

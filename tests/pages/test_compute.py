@@ -21,6 +21,8 @@ from .hands import Hands
 # All in one process: they share one start of Python.
 pytestmark = pytest.mark.xdist_group("compute")
 
+WORKER = book.ROOT / "livepage" / "assets" / "livepage-worker.js"
+START = 180_000  # milliseconds for Python to start, on a busy machine
 UPDATES = 500  # the steps over which the numbers must stay the same
 TOLERANCE = 1e-12
 
@@ -136,6 +138,7 @@ def visit(chromium: Browser, served: str, stepper: book.Figure) -> Iterator[Call
         page = context.new_page()
         prepare(page)
         page.goto(f"{address}{stepper.page}{query}")
+        page.evaluate("window.MathJax?.startup?.promise")
         lab = Lab(page, stepper)
         lab.hands.ready()
         return lab
@@ -197,3 +200,166 @@ def test_the_numbers_of_the_page_are_those_of_the_notebook(stem: str, lab: Lab, 
     worst, said = json.loads(lab.run(code)["printed"])
     assert said == words(recording.meta)
     assert {name: error for name, error in worst.items() if error > max(TOLERANCE, 4 * shakes[name])} == {}
+
+
+def ask(lab: Lab, query: str) -> None:
+    """Follow a link to other settings, as the prose has them."""
+    lab.page.evaluate(
+        """query => {
+          const link = Object.assign(document.createElement("a"), {href: `${location.pathname}?${query}`});
+          document.body.append(link);
+          link.click();
+          link.remove();
+        }""",
+        "&".join(f"{lab.figure.figure_id}.{pair}" for pair in query.split("&")),
+    )
+
+
+def expect_computed(lab: Lab) -> None:
+    """Wait until the figure shows the whole of what was computed in the page."""
+    expect(lab.hands.root).not_to_have_attribute("aria-busy", "true", timeout=START)
+    expect(lab.hands.root).to_have_attribute("data-source", "worker")
+    assert lab.hands.warned == ""
+
+
+def test_start_keeps_the_figure_as_it_is_and_says_how_far_it_is(visit: Callable[..., Lab]) -> None:
+    lab = visit()
+    lab.hands.slider.press("End")
+    before = lab.hands.seen()
+    last = lab.hands.step
+    height = lab.hands.root.evaluate("root => root.getBoundingClientRect().height")
+    lab.page.evaluate("""root => {
+      window.told = [];
+      const box = root.querySelector(".nn-waiting");
+      new MutationObserver(() => told.push([box.hidden, box.textContent, root.dataset.source, root.dataset.step,
+        root.getBoundingClientRect().height])).observe(box, {subtree: true, childList: true, attributes: true});
+    }""", lab.hands.root.element_handle())  # fmt: skip
+    ask(lab, f"seed=7919&step={last}")
+    expect_computed(lab)
+    lab.hands.at(last)
+    assert lab.hands.seen() != before
+    told = lab.page.evaluate("told")
+    waiting = [row for row in told if not row[0]]
+    assert any(re.search(r"Fetching Python: \d+\.\d of \d+\.\d MB", text) for _, text, *_ in waiting)
+    assert any("Loading numpy" in text for _, text, *_ in waiting)
+    assert {tuple(row[2:]) for row in waiting if "Python" in row[1]} == {("bank", str(last), height)}
+    assert told[-1][0], "the sign of the start stays on"
+    # The second page finds everything in the browser's cache.
+    again = lab.page.context.new_page()
+    asked = []
+    again.on("request", lambda request: asked.append(request.url))
+    again.goto(lab.page.url.split("?")[0])
+    lab = Lab(again, lab.figure)
+    lab.hands.ready()
+    ask(lab, "seed=7920")
+    expect_computed(lab)
+    assert not [url for url in asked if url.endswith(".bin")]
+
+
+def test_recordings_stream_and_a_new_setting_takes_the_place_of_the_old(lab: Lab) -> None:
+    counts = lab.page.evaluate("""async name => {
+      const parts = [];
+      const options = {signal: new AbortController().signal, onFrames: bytes => parts.push(bytes.length)};
+      const whole = await livepage.python.compute("training_stepper", SETTINGS, options);
+      const cancelled = new AbortController();
+      const events = [];
+      const first = livepage.python.compute("training_stepper", {...SETTINGS, seed: 1},
+        {signal: cancelled.signal, onFrames: () => cancelled.abort()}).catch(error => events.push(error.name));
+      await first;
+      await livepage.python.compute("step_size", {}, {signal: new AbortController().signal});
+      return [parts, whole.length, events];
+    }""".replace("SETTINGS", json.dumps(settings_of("training_stepper"))))  # fmt: skip
+    parts, whole, events = counts
+    assert parts
+    assert parts == sorted(parts)
+    assert parts[0] < whole / 4
+    assert events == ["AbortError"]
+
+
+def test_every_instrument_takes_settings_that_no_bank_holds(lab: Lab) -> None:
+    ask(lab, "seed=31&learning_rate=0.3&step=5")
+    expect_computed(lab)
+    lab.hands.at(5)
+    assert "needs a live kernel" not in lab.hands.root.inner_text()
+
+
+def test_settings_that_python_refuses_are_told_in_its_words(lab: Lab) -> None:
+    control = lab.hands.setting("Hidden layers")
+    before = lab.hands.seen()
+    control.fill("eight")
+    control.press("Enter")
+    expect(lab.hands.root.get_by_role("alert")).to_contain_text("hidden must be")
+    assert lab.hands.seen() == before
+    lab.hands.button("Back to what is shown").click()
+    expect(lab.hands.root.get_by_role("alert")).to_have_count(0)
+
+
+def broken(route: Route) -> None:
+    """Answer with bytes that are not the file."""
+    answer = route.fetch()
+    body = bytearray(answer.body())
+    body[len(body) // 2] ^= 1
+    route.fulfill(response=answer, body=bytes(body))
+
+
+FAILURES = {
+    "no-file": (lambda page: page.route("**/runtime/numpy*.bin", lambda route: route.fulfill(status=404)), "missing", "404"),
+    "no-network": (lambda page: page.route("**/runtime/*.bin", lambda route: route.abort()), "does not answer", "failed:"),
+    "wrong-hash": (lambda page: page.route("**/runtime/numpy*.bin", broken), "is not the file", ""),
+    "no-worker": (lambda page: page.add_init_script("delete window.Worker"), "too old", ""),
+    "worker-refused": (
+        lambda page: page.add_init_script("window.Worker = function () { throw new DOMException('no', 'SecurityError'); }"),
+        "did not let the page start",
+        "",
+    ),
+    "worker-not-loaded": (lambda page: page.route("**/livepage-worker.js*", lambda route: route.abort()), "did not let", "failed:"),
+    "no-memory": (
+        lambda page: page.route(
+            "**/livepage-worker.js*",
+            lambda route: route.fulfill(
+                content_type="text/javascript",
+                body="WebAssembly.Memory = function () { throw new RangeError('out of memory'); };" + WORKER.read_text(),
+            ),
+        ),
+        "not enough memory",
+        "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_start_that_fails_leaves_the_page_as_it_was(failure: str, visit: Callable[..., Lab]) -> None:
+    prepare, sentence, fault = FAILURES[failure]
+    lab = visit(prepare, expect=fault or "nothing is expected")
+    before = lab.hands.seen()
+    ask(lab, f"seed=7919&step={lab.hands.step}")
+    expect(lab.hands.root.get_by_role("alert")).to_contain_text(sentence, timeout=START)
+    assert lab.hands.seen() == before
+    expect(lab.hands.root).to_have_attribute("data-source", "bank")
+    expect(lab.hands.root.locator(".nn-waiting")).to_be_hidden()
+    lab.hands.button("Back to what is shown").click()
+    expect(lab.hands.root.get_by_role("alert")).to_have_count(0)
+    lab.hands.button("Step forward" if lab.hands.step < lab.hands.last else "Step back").click()
+
+
+def test_a_worker_that_is_killed_is_missed_and_started_again(visit: Callable[..., Lab]) -> None:
+    lab = visit(lambda page: page.add_init_script("""
+      const Whole = window.Worker;
+      window.Worker = class extends Whole { constructor(...all) { super(...all); window.worker = this; } };
+    """))  # fmt: skip
+    ask(lab, "seed=7919")
+    expect_computed(lab)
+    before = lab.hands.seen()
+    lab.page.evaluate("worker.terminate()")
+    ask(lab, f"seed=7920&step={lab.hands.step}")
+    expect(lab.hands.root.get_by_role("alert")).to_contain_text("does not answer")
+    assert lab.hands.seen() == before
+    ask(lab, "seed=7921")
+    expect_computed(lab)
+
+
+def test_python_starts_in_a_page_from_the_disk(visit: Callable[..., Lab], on_disk: str) -> None:
+    lab = visit(address=on_disk)
+    ask(lab, "seed=7919&step=3")
+    expect_computed(lab)
+    lab.hands.at(3)
