@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-from livepage import checks, runtime, state
+from livepage import cells, checks, runtime, state
 from livepage.posters import ShowPosters
 
 ASSETS = Path(__file__).parent / "assets"
@@ -113,6 +113,7 @@ def read_page(app: Sphinx, doctree: nodes.document) -> None:
     if checks.executed(app.env, app.env.docname):
         checks.check_page(doctree, figures)
     checks.keep_figure_links(doctree)
+    cells.embed(doctree, Path(app.env.doc2path(app.env.docname)))
 
 
 def mend_page(
@@ -185,4 +186,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_css_file("livepage.css", priority=700)
     app.add_css_file("icons.css", priority=700)
     app.add_js_file("livepage.js", loading_method="defer")
+    app.add_js_file("livecells.js", loading_method="defer", priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -112,8 +112,8 @@ class Session:
     def _described(value: Any) -> dict[str, Any]:
         if value is None:
             return {}
-        if hasattr(value, "for_page"):
-            return {"figure": value.for_page()}
+        if hasattr(value, "page_figure"):
+            return {"figure": value.page_figure()}
         shown = {"value": repr(value)[:MOST]}
         html = getattr(value, "_repr_html_", None)
         return shown | ({"html": html()} if callable(html) else {})

@@ -90,7 +90,7 @@
   // One worker for all figures and cells, started by the first that needs it. Its program says what is sent.
   const python = window.livepage?.runtime && startable(window.livepage.runtime);
 
-  if (python) window.livepage.python = python;
+  if (python) Object.assign(window.livepage, { python, show: showMade });
 
   function startable(runtime) {
     const SILENCE = { starting: 90_000, working: 10_000 }; // milliseconds without a word, before it counts as lost
@@ -287,6 +287,15 @@
     await drawn(el);
     poster?.remove();
     delete el.dataset.waiting;
+  }
+
+  /** Show a figure which the page's own Python made. */
+  async function showMade({ state, recordings }, el) {
+    const model = new Model(state, recordings.map(({ path, data }) => ({ path, bytes: bytes(data) })));
+    style(state._css);
+    const widget = (await load(state._esm)).default;
+    await widget.render({ model, el, page });
+    await drawn(el);
   }
 
   // An instrument says itself when its first frame stands; any other view has drawn when `render` returns.
