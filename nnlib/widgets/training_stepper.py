@@ -125,7 +125,7 @@ class TrainingStepper(Instrument):
         "surface": Encoding("u1", lo=-1, hi=1, levels=33),
         "neurons": Encoding("u1", lo=-1, hi=1, levels=17, delta=True),
         "features": Encoding("u1", lo=-1, hi=1, levels=17),
-        "weights": Encoding("f4", bits=9, delta=True),
+        "weights": Encoding("f4", bits=8, delta=True),
         "curve": Encoding("f4", bits=9, delta=True),
     }
 
