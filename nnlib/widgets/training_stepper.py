@@ -127,6 +127,8 @@ class TrainingStepper(Instrument):
         "features": Encoding("u1", lo=-1, hi=1, levels=17),
         "weights": Encoding("f4", bits=8, delta=True),
         "curve": Encoding("f4", bits=9, delta=True),
+        "loss": Encoding("f8", bits=18),
+        "held_out_loss": Encoding("f8", bits=18),
     }
 
     @staticmethod
