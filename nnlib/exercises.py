@@ -1,7 +1,7 @@
-"""Exercises in code: a function to write, and what the usual mistakes would compute instead.
+"""Exercises in code: a function to write, and what the usual mistakes would give instead.
 
-An answer is tried on numbers drawn at random. If it gives what the solution gives, it is right; if it gives what a known
-mistake gives, the hint for just that mistake helps, and each further try with the same mistake gets a plainer one.
+An answer is tried on numbers drawn at random. If it gives what the solution gives, it is right; if it gives what a
+known mistake gives, the hint for just that mistake helps, and each further try with it gets a plainer hint.
 """
 
 from collections import Counter
@@ -100,7 +100,10 @@ class Exercise:
                 )
             if result is None or result is ...:
                 return self._hint("nothing", [f"{self.name} returns nothing so far: replace the dots."])
-            got.append(result)
+            try:
+                got.append(np.asarray(result, float))
+            except (TypeError, ValueError):
+                return self._hint("type", [f"{self.name} returns {type(result).__name__}, and should return numbers."])
         if self._same(got, self.solution, trials):
             return Verdict(True, self.praise)
         for mistake in self.mistakes:
@@ -119,14 +122,10 @@ class Exercise:
         return Verdict(False, f"Not yet. {hints[min(tries, len(hints) - 1)]}", mistake)
 
     @staticmethod
-    def _same(got: list, function: Callable, trials: list[tuple]) -> bool:
+    def _same(got: list[np.ndarray], function: Callable, trials: list[tuple]) -> bool:
         for result, arguments in zip(got, trials, strict=True):
-            try:
-                expected = np.asarray(function(*arguments), float)
-                found = np.asarray(result, float)
-            except (TypeError, ValueError):
-                return False
-            if found.shape != expected.shape or not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
+            expected = np.asarray(function(*arguments), float)
+            if result.shape != expected.shape or not np.allclose(result, expected, rtol=TOLERANCE, atol=TOLERANCE):
                 return False
         return True
 
