@@ -64,10 +64,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def built() -> None:
     """Skip, or in continuous integration fail, where the book is not built."""
     if not book.pages():
-        _missing("the book is not built: run `make book`")
+        missing("the book is not built: run `make book`")
 
 
-def _missing(reason: str) -> None:
+def missing(reason: str) -> None:
+    """Skip, or in continuous integration fail."""
     if browsers.required():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -76,7 +77,7 @@ def _missing(reason: str) -> None:
 def need(found: browsers.Browser) -> browsers.Browser:
     """Return the browser, or skip (in continuous integration: fail) with the reason why it is not there."""
     if found.missing:
-        _missing(found.missing)
+        missing(found.missing)
     return found
 
 

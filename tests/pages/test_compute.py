@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from nnlib import widgets
 
-from . import book, browsers
-from .conftest import PATIENCE, WIDE, listen
+from . import book
+from .conftest import PATIENCE, WIDE, listen, missing
 from .hands import Hands
 
 # All in one process: they share one start of Python.
@@ -113,13 +113,16 @@ class Lab:
         return result
 
 
+def need_python() -> None:
+    """Skip, or in continuous integration fail, where the book has no Python in its pages."""
+    if not (book.BUILT / "_static" / "runtime" / "manifest.js").exists():
+        missing("the book was built without Python in its pages: `make book` with a network brings it")
+
+
 @pytest.fixture(scope="module")
 def stepper() -> book.Figure:
-    """Give the first training stepper of the book; there must be Python in the pages."""
-    if not (book.BUILT / "_static" / "runtime" / "manifest.js").exists():
-        if browsers.required():
-            pytest.fail("the book was built without Python in its pages", pytrace=False)
-        pytest.skip("the book was built without Python in its pages: `make book` with a network brings it")
+    """Give the first training stepper of the book."""
+    need_python()
     return trainings()[0]
 
 
