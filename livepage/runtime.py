@@ -26,7 +26,7 @@ LARGEST_DOWNLOAD = 8_000_000  # bytes, all files of a page's runtime together
 # What no page imports: of numpy its tests, its types, its compiler of Fortran, what C programs need; of the standard
 # library what needs processes, servers or a terminal, and the alphabets of old operating systems.
 UNUSED = re.compile(
-    r"numpy/(?:.*/tests|f2py|_core/include|_core/lib)/|.*\.(?:pyi|pxd)$|.*/RECORD$"
+    r"numpy/(?:(?:.*/)?tests|f2py|_core/include|_core/lib)/|.*\.(?:pyi|pxd)$|.*/RECORD$"
     r"|(?:multiprocessing|wsgiref|xmlrpc|_pyrepl|unittest)/|(?:imaplib|smtplib|ftplib|poplib|mailbox|pdb)\.py$"
     r"|encodings/(?!cp437|cp1252)(?:cp|mac_|iso|koi|kz|ptcp|tis|palmos|hp_)"
 )

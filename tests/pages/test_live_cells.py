@@ -1,4 +1,4 @@
-"""Cells that a reader changes and runs in the page: colours, output, tracebacks, checks, and a way out of endless loops."""
+"""Cells that a reader changes and runs: colours, output, tracebacks, checks, and a way out of endless loops."""
 
 import json
 import re
