@@ -123,4 +123,8 @@ def _loss(loss: Loss, output: np.ndarray, target: np.ndarray) -> tuple[str, str]
     worst = np.unravel_index(int(np.argmax(each)), each.shape)
     if loss.by_row:
         return formula, f"the largest loss of an example is {each[worst]:.3g}"
-    return formula, f"p = {output[worst]:.3g} where y = {target[worst]:.3g}: its loss is {each[worst]:.3g}"
+    numbers = f"p = {output[worst]:.3g} where y = {target[worst]:.3g}: its loss is {each[worst]:.3g}"
+    if np.isfinite(each[worst]):
+        largest = np.finfo(each.dtype).max
+        numbers += f", and the sum over {each.size} examples goes beyond the largest number, {largest:.3g}"
+    return formula, numbers
