@@ -187,14 +187,13 @@ class Still:
     """What stays the same in all frames: yield it once, first.
 
     ``axes`` lays the frames out on a grid (row by row, the last axis fastest) for figures that are explored
-    instead of played; ``meta`` is JSON for the view.  ``each`` says that a frame takes long to compute: a page
-    shows each as it comes, and the newest unless the reader chooses another.
+    instead of played; ``meta`` is JSON for the view, with ``newest=True`` if the page should show the newest frame.
     """
 
     def __init__(
-        self, *, axes: tuple[Axis, ...] = (), meta: dict | None = None, each: bool = False, **arrays: np.ndarray
+        self, *, axes: tuple[Axis, ...] = (), meta: dict | None = None, **arrays: np.ndarray
     ) -> None:
-        self.axes, self.meta, self.arrays, self.each = axes, meta or {}, arrays, each
+        self.axes, self.meta, self.arrays = axes, meta or {}, arrays
 
 
 class Frame:
@@ -274,15 +273,14 @@ class Recorder:
 
     @classmethod
     def recordings(cls, **given: Any) -> Iterator[Recording]:
-        """Yield the recording as it grows: after 1, 2, 4, 8... frames (or each) and at the end.  Close it to cancel.
+        """Yield the recording as it grows: after 1, 2, 4, 8... frames and at the end.  Close it to cancel.
 
         A page shows the first frames while a long run still goes on.
         """
         settings = cls.settings_for(**given)
         roll = _Roll()
         for item in cls.record(**settings):
-            count = len(roll.frames)
-            if count and isinstance(item, Frame) and (roll.still.each or count & (count - 1) == 0):
+            if len(roll.frames) & (len(roll.frames) - 1) == 0 and roll.frames and isinstance(item, Frame):
                 yield cls._develop(roll, settings)
             roll.add(item)
         yield cls._develop(roll, settings)
@@ -311,8 +309,6 @@ class Recorder:
             "code": cls.code(**settings),
             "columns": [{"array": c.array, "label": c.label, "digits": c.digits} for c in cls.COLUMNS],
         }
-        if roll.still.each:
-            meta["newest"] = True
         if roll.still.axes:
             meta["axes"] = [
                 {

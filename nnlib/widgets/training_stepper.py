@@ -155,6 +155,7 @@ class TrainingStepper(Instrument):
         "weights": Encoding("f4", bits=9, delta=True),
         "curve": Encoding("f4", bits=9, delta=True),
         "unforked_curve": Encoding("f4", bits=9, delta=True),
+        "losses": Encoding("f8"),
     }
 
     @staticmethod
@@ -268,12 +269,13 @@ class _Run:
         """How many inputs, neurons of each hidden layer, and outputs."""
         return [1 if self.dataset == "sine" else 2, *(int(n) for n in self.hidden.split(",") if n != "0"), 1]
 
-    @property
-    def aim(self) -> str:
-        """What counts as a success of a seed, in words."""
+    def succeed(self, seeds: int) -> str:
+        """Return what counts as a success, in words that go on from "3 of 8"."""
         if self.dataset == "sine":
-            return f"explain at least {SUCCESS:.0%} of the variance of held-out points"
-        return f"reach an accuracy of at least {SUCCESS:.0%} on held-out points"
+            verb, aim = "explains" if seeds == 1 else "explain", f"at least {SUCCESS:.0%} of the variance of"
+        else:
+            verb, aim = "reaches" if seeds == 1 else "reach", f"an accuracy of at least {SUCCESS:.0%} on"
+        return f"{'seed' if seeds == 1 else 'seeds'} {verb} {aim} held-out points"
 
     @property
     def forked(self) -> _Run:
@@ -367,7 +369,7 @@ class _Run:
             still = view.still()
             data = {name: still.pop(name) for name in _DATA}
             if count == 1:
-                yield Still(each=True, meta={"seeds": self.seeds}, updates=np.array(due), **still)
+                yield Still(meta={"seeds": self.seeds, "newest": True}, updates=np.array(due), **still)
             losses = dict.fromkeys(due, np.nan)
             stopped = ""
             try:
@@ -382,7 +384,7 @@ class _Run:
             successes += success
             frame = view.frame(last.index)
             frame.sentence = (
-                f"{successes} of {count} seed{'s' * (count > 1)} {self.aim}. Shown large: "
+                f"{successes} of {count} {self.succeed(count)}. Shown large: "
                 f"seed {run.seed}{stopped}, {frame.sentence.partition(', ')[2]}"
             )
             frame.arrays |= data | {
@@ -425,7 +427,7 @@ import nnlib
 for seed in range({self.seed}, {self.seed + self.seeds}):
     with suppress(nnlib.NonFiniteError):
 {indent(body, "        ")}
-print(f"{{successes}} of {self.seeds} seeds {self.aim}")"""
+print(f"{{successes}} of {self.seeds} {self.succeed(self.seeds)}")"""
 
     def _own(self) -> str:
         if self.dataset != "own":
