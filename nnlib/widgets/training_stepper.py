@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SURFACE = 32  # pixels on a side of the decision surface
-NEURON = 10  # and of a neuron's own map
+NEURON = 8  # and of a neuron's own map
 FRAMES = 60
 SHARE = 0.75  # of the examples train the network, the others are held out
 HELD_OUT = 4  # of a reader's own points every fourth is held out
@@ -148,8 +148,8 @@ class TrainingStepper(Instrument):
     )
     PARTS = ("point_editor.js",)
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
-        "surface": Encoding("u1", lo=-1, hi=1, levels=49, delta=True),
-        "unforked_surface": Encoding("u1", lo=-1, hi=1, levels=49, delta=True),
+        "surface": Encoding("u1", lo=-1, hi=1, levels=33),
+        "unforked_surface": Encoding("u1", lo=-1, hi=1, levels=33),
         "neurons": Encoding("u1", lo=-1, hi=1, levels=17, delta=True),
         "features": Encoding("u1", lo=-1, hi=1, levels=17),
         "weights": Encoding("f4", bits=9, delta=True),
