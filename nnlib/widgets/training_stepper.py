@@ -311,20 +311,16 @@ class _Run:
 
     def steps(self, view: _View, rng: np.random.Generator) -> Iterator[tuple[Step, _Twin | None]]:
         """Yield each step up to the last update; with a fork also what has become of the run without it."""
-        walk = self.walk(view, rng)
-        twin = None
-        for step in walk:
-            if self.fork_at and step.index == self.fork_at:
-                twin = _Twin(view.twin(), step)
-                twin.walk = self.walk(twin.view, start=step)
-                shuffle = rng if self.batch_size == "full" else None
-                walk = self.forked.walk(view, shuffle, step)
-                yield step, twin
-                break
-            yield step, twin
+        for step in self.walk(view, rng):
+            yield step, None
             if step.index == self.updates:
                 return
-        for step in walk:
+            if self.fork_at and step.index == self.fork_at:
+                break
+        twin = _Twin(view.twin(), step)
+        twin.walk = self.walk(twin.view, start=step)
+        shuffle = rng if self.batch_size == "full" else None
+        for step in self.forked.walk(view, shuffle, step):
             twin.advance()
             yield step, twin
             if step.index == self.updates:
