@@ -152,10 +152,12 @@ class TrainingStepper(Instrument):
         "unforked_surface": Encoding("u1", lo=-1, hi=1, levels=33),
         "neurons": Encoding("u1", lo=-1, hi=1, levels=17, delta=True),
         "features": Encoding("u1", lo=-1, hi=1, levels=17),
-        "weights": Encoding("f4", bits=9, delta=True),
+        "weights": Encoding("f4", bits=8, delta=True),
         "curve": Encoding("f4", bits=9, delta=True),
         "unforked_curve": Encoding("f4", bits=9, delta=True),
-        "losses": Encoding("f8"),
+        "loss": Encoding("f8", bits=18),
+        "held_out_loss": Encoding("f8", bits=18),
+        "losses": Encoding("f8", bits=18),
     }
 
     @staticmethod
