@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnlib.datasets import DATASETS, Dataset
+from nnlib.datasets import DATASETS, REACH, Dataset
 from nnlib.errors import NnlibError, SettingError, TableError
 from nnlib.widgets import TrainingStepper, own_points
 from nnlib.widgets.recording import pack, unpack
@@ -45,6 +45,13 @@ def test_points_in_a_link_come_back_as_they_were(points):
     np.testing.assert_array_equal(back.X, X)
     np.testing.assert_array_equal(back.y, y)
     assert own_points.tidy(code) == code
+
+
+def test_the_page_writes_points_as_python_does():
+    source = TrainingStepper._esm
+    assert f'POINT_DIGITS = "{own_points.DIGITS}"' in source
+    assert f"POINT_REACH = {round(100 * REACH)};" in source
+    assert f"POINTS_NEEDED = {own_points.LEAST};" in source
 
 
 def test_points_beyond_the_plane_come_to_its_edge_and_are_rounded():

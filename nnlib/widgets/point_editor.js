@@ -3,7 +3,7 @@
 const POINT_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const POINT_REACH = 180; // hundredths from the middle of the plane to its edge
 const POINT_SIDE = 2 * POINT_REACH + 1;
-const POINTS_NEEDED = 2; // of each class
+const POINTS_NEEDED = 2; // of each class, before there is something to learn
 
 function writePoints(points) {
   return points.map(({ x, y, label }) => {
@@ -24,7 +24,7 @@ function readPoints(code) {
 /** The editor of a chart's points: a layer over the chart, the button that opens it, and the tools, for the view to place.
     .show(points) sets them; onchange(points) tells what the reader made of them, ontable(text) what was pasted.
     Points are {x, y, label} in hundredths. able() says whether anybody can train on them. */
-function pointEditor(chart, { id, most, link, able, onopen, onchange, ontable }) {
+function pointEditor(chart, { id, link, able, onopen, onchange, ontable }) {
   let points = [];
   let cursor = { x: 0, y: 0 };
   let chosen = -1; // the point that is taken up
@@ -98,10 +98,10 @@ function pointEditor(chart, { id, most, link, able, onopen, onchange, ontable })
     return inside(Math.round(Math.min(Math.max(value, lo), hi)));
   };
   const onPlane = ({ x, y }) => ({ x: within(x, chart.x, chart.left, chart.right), y: within(y, chart.y, chart.top, chart.bottom) });
-  const number2 = (hundredths) => number(hundredths / 100, 3);
+  const shown = (hundredths) => number(hundredths / 100);
   const words = (index) => {
     const { x, y, label: value } = points[index];
-    return `Point ${index + 1} of ${points.length}, class ${value}, at (${number2(x)}, ${number2(y)})`;
+    return `Point ${index + 1} of ${points.length}, class ${value}, at (${shown(x)}, ${shown(y)})`;
   };
   const say = (sentence) => { said.textContent = sentence; };
   const count = (value) => points.filter((point) => point.label === value).length;
@@ -147,19 +147,21 @@ function pointEditor(chart, { id, most, link, able, onopen, onchange, ontable })
   }
   const altered = (index, changes) => points.map((point, i) => (i === index ? { ...point, ...changes } : point));
 
-  function add(place_) {
-    if (points.length >= most) return say(`A link carries at most ${most} points.`);
+  function add(at) {
     chosen = -1;
-    cursor = place_;
-    const next = [...points, { ...place_, label }];
-    return change(next, `Point ${next.length} added: class ${label} at (${number2(place_.x)}, ${number2(place_.y)}).`);
+    cursor = at;
+    const next = [...points, { ...at, label }];
+    change(next, `Point ${next.length} added: class ${label} at (${shown(at.x)}, ${shown(at.y)}).`);
   }
   function removeChosen() {
-    if (chosen < 0) return say("Choose a point first: click it, or take it up with Enter.");
+    if (chosen < 0) {
+      say("Choose a point first: click it, or take it up with Enter.");
+      return;
+    }
     const gone = words(chosen);
     const next = points.filter((_, i) => i !== chosen);
     chosen = -1;
-    return change(next, `${gone}, deleted. ${next.length} left.`);
+    change(next, `${gone}, deleted. ${next.length} left.`);
   }
   function pick(value) {
     label = value;
@@ -259,7 +261,7 @@ function pointEditor(chart, { id, most, link, able, onopen, onchange, ontable })
         adopt(points, `${words(chosen)}.`, { later: true });
       } else {
         const here = nearest(cursor, 5);
-        say(here >= 0 ? `Cursor on point ${here + 1}, class ${points[here].label}.` : `Cursor at (${number2(cursor.x)}, ${number2(cursor.y)}).`);
+        say(here >= 0 ? `Cursor on point ${here + 1}, class ${points[here].label}.` : `Cursor at (${shown(cursor.x)}, ${shown(cursor.y)}).`);
         draw();
       }
     }

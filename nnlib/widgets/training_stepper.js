@@ -226,10 +226,10 @@ function autopsy(parent) {
   return (stopped) => {
     box.hidden = !stopped?.formula;
     if (box.hidden) return;
-    const place_ = stopped.layer === null ? "the loss L" : `${stopped.where} in layer ${stopped.layer + 1} (layers[${stopped.layer}])`;
+    const where = stopped.layer === null ? "the loss L" : `${stopped.where} in layer ${stopped.layer + 1} (layers[${stopped.layer}])`;
     list.replaceChildren(...[
       ["Step", `${stopped.step}, the first that is not finite; the figure keeps the last good one, after update ${stopped.kept}`],
-      ["First bad value", `${place_} = ${number(Number(stopped.value.replace("inf", "Infinity")))}`],
+      ["First bad value", `${where} = ${number(Number(stopped.value.replace("inf", "Infinity")))}`],
       ["Formula", stopped.formula],
       ["With numbers", stopped.numbers],
       ["Loss before", [...stopped.before, "not finite"].join(" → ")],
@@ -251,7 +251,6 @@ export default instrument({
     const other = dataPlane(figure, planes, `${says}, without the fork`);
     const editor = pointEditor(main.plot, {
       id: `${figure.root.id}-points`,
-      most: 500,
       link: () => figure.link,
       able: () => figure.can({ dataset: "own", points: drawn }),
       onopen: (opened) => {

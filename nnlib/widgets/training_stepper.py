@@ -319,10 +319,10 @@ class _Run:
                 return
             if self.fork_at and step.index == self.fork_at:
                 break
-        twin = _Twin(view.twin(), step)
-        twin.walk = self.walk(twin.view, start=step)
+        fork, twin = step, _Twin(view.twin(), step)
+        twin.walk = self.walk(twin.view, start=fork)
         shuffle = rng if self.batch_size == "full" else None
-        for step in self.forked.walk(view, shuffle, step):
+        for step in self.forked.walk(view, shuffle, fork):
             twin.advance()
             yield step, twin
             if step.index == self.updates:
