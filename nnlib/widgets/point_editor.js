@@ -274,7 +274,7 @@ function pointEditor(chart, { id, link, able, onopen, onchange, ontable }) {
     toggle.textContent = wantsOpen ? "Done with the points" : "Edit the points";
     place(needs, { hidden: able() });
     place(copy, { hidden: !able() || link() === null });
-    if (wantsOpen) place(chart.svg, { role: "group" }); // an image has no parts to focus
+    place(chart.svg, { role: wantsOpen ? "group" : "img" }); // an image has no parts to focus
     onopen(wantsOpen);
     draw();
   }

@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from nnlib.datasets import Dataset
 from nnlib.errors import NnlibError
 from nnlib.widgets import TrainingStepper, own_points
 from nnlib.widgets.recording import pack
@@ -148,6 +150,13 @@ def points_of(hands: Hands) -> list[tuple[float, float, int]]:
     return [(x, y, label) for (x, y), label in zip(data.X.tolist(), data.y.tolist(), strict=True)]
 
 
+def asks_for(hands: Hands, points: list[tuple[float, float, int]]) -> None:
+    """Wait until exactly these points are shown: the address tells them."""
+    X, y = np.array([point[:2] for point in points]), np.array([label for *_, label in points])
+    code = own_points.write(Dataset(X, y, "binary", 2, "own"))
+    hands.page.wait_for_url(lambda url: f".points={code}&" in url)
+
+
 def near(points: list[tuple[float, float, int]]) -> list[object]:
     """Return what a hand can hit: a pixel is more than a hundredth of the plane."""
     return [pytest.approx(point, abs=0.02) for point in points]
@@ -219,14 +228,14 @@ def test_points_by_keyboard_alone(live: Open) -> None:
         for key in (label, turn, turn, "Enter"):
             press(key)
         expect(said).to_contain_text(f"added: class {label}")
-    assert points_of(hands) == [(-0.1, 0, 1), (0.4, 0, 0), (0.4, 0.1, 1), (0.4, 0.2, 0)]
+    asks_for(hands, [(-0.1, 0, 1), (0.4, 0, 0), (0.4, 0.1, 1), (0.4, 0.2, 0)])
     press("PageDown")
     expect(said).to_have_text("Point 1 of 4, class 1, at (−0.1, 0).")
-    with hands.redrawn():
-        for key in ("Shift+ArrowDown", "ArrowLeft", "Enter"):
-            press(key)
+    for key in ("Shift+ArrowDown", "ArrowLeft", "Enter"):
+        press(key)
     expect(said).to_have_text("Point 1 is put down.")
-    assert points_of(hands)[0] == (-0.15, -0.25, 1)
+    moved = [(-0.15, -0.25, 1), (0.4, 0, 0), (0.4, 0.1, 1), (0.4, 0.2, 0)]
+    asks_for(hands, moved)
     press("PageUp")
     expect(said).to_contain_text("Point 4 of 4")
     press("1")
@@ -235,7 +244,7 @@ def test_points_by_keyboard_alone(live: Open) -> None:
     expect(said).to_contain_text("deleted. 3 left. Training needs 2 points of each class: 1 of class 0 so far.")
     for _ in range(2):
         hands.button("Undo").click()
-    assert points_of(hands) == [(-0.15, -0.25, 1), (0.4, 0, 0), (0.4, 0.1, 1), (0.4, 0.2, 0)]
+    asks_for(hands, moved)
     assert hands.step == before, "the keys of the plane are not the figure's"
 
 
