@@ -660,11 +660,13 @@ function mountFigure(spec, model, el, page) {
     themed.observe(target, { attributes: true, attributeFilter: ["data-theme", "data-mode", "data-jp-theme-light", "class"] });
   }
   let width = 0;
-  const sized = new ResizeObserver(() => {
+  const fit = () => {
     if (stage.clientWidth === width || !stage.clientWidth) return;
     width = stage.clientWidth;
     if (recording) restart();
-  });
+  };
+  // In the next frame: to draw at once would change the size again while it is being observed.
+  const sized = new ResizeObserver(() => requestAnimationFrame(fit));
   cleanUps.push(() => themed.disconnect(), () => sized.disconnect());
 
   // Begin: what the URL asks for, or what the author chose.
