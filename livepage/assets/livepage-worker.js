@@ -117,10 +117,9 @@ async function boot({ runtime, texts }) {
   tell({ type: "progress", stage: "Loading numpy" });
   const site = python.runPython("import site; site.getsitepackages()[0]");
   for (const name of ["numpy.zip", "packages.zip"]) python.unpackArchive(files[name], "zip", { extractDir: site });
-  python.runPython(`
-import livecells
-from nnlib.widgets import compute
-`);
+  python.runPython("import numpy");
+  tell({ type: "progress", stage: "Loading the book's own code" });
+  python.runPython("import livecells; from nnlib.widgets import compute");
 }
 
 // ---- work -----------------------------------------------------------------------------------------------------------

@@ -120,7 +120,7 @@
   if (python) Object.assign(window.livepage, { python, show: showMade });
 
   function startable(runtime) {
-    const SILENCE = { starting: 90_000, working: 10_000 }; // milliseconds without a word, before it counts as lost
+    const SILENCE = { starting: 180_000, working: 20_000 }; // milliseconds without a word, before it counts as lost
     const folder = new URL("runtime/", home).href;
     const jobs = new Map(); // by id: {resolve, reject, onFrames, onOutput, patient}
     const watching = new Set(); // who wants to hear how the start goes
