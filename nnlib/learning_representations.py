@@ -304,7 +304,8 @@ def study(name: str) -> dict:
     One entry a seed: ``right`` and ``close``, the sweep (to the nearest 10) after which every output of every
     trained case first was on its target's side of 0.5, or within 0.2 of its target, None if that never happened;
     ``early_loss``, the loss after 100 sweeps; ``loss``, that at the end; ``trained`` and ``held_out``, the
-    numbers of cases right at the end. ``parameters`` are the final ones, where they were kept.
+    numbers of cases right at the end. Where they were kept, ``parameters`` are the final ones, and ``people`` the
+    weights from the 24 people to their six units, (24, 6).
 
     Raises
     ------

@@ -20,7 +20,7 @@ from nnlib.replicas import Replicas
 STORED = Path(__file__).parent / "data" / "studies.json"
 EVERY = 10  # sweeps between two looks at the outputs
 EARLY = 100  # sweeps after which the loss is noted, for whoever wants to compare a run of his own
-KEPT = 40  # final parameters are stored for networks with no more than these
+KEPT = 60  # final parameters are stored for networks with no more than these
 
 
 def run(experiment: Experiment, seeds: list[int], sweeps: int | None = None) -> dict:
@@ -56,6 +56,9 @@ def run(experiment: Experiment, seeds: list[int], sweeps: int | None = None) -> 
     }
     if replicas.parameters.shape[1] <= KEPT:
         results["parameters"] = [[float(f"{value:.4g}") for value in row] for row in replicas.parameters]
+    if experiment.masks is not None:
+        people = replicas.blocks(replicas.parameters)[0][:, :24, :6]
+        results["people"] = people.round(2).tolist()
     return results
 
 
@@ -68,7 +71,9 @@ def main() -> None:
         experiment, start = EXPERIMENTS[name], time.perf_counter()
         stored["studies"][name] = run(experiment, list(range(experiment.seeds)))
         stored["versions"] = {"numpy": np.__version__, "python": platform.python_version()}
-        lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(results)}" for key, results in stored["studies"].items())
+        lines = ",\n".join(
+            f" {json.dumps(key)}: {json.dumps(stored['studies'][key])}" for key in EXPERIMENTS if key in stored["studies"]
+        )
         STORED.write_text(
             f'{{"versions": {json.dumps(stored["versions"])}, "studies": {{\n{lines}\n}}}}\n', encoding="utf-8"
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..family_trees import ENGLISH, ITALIAN, RELATIONS, family_trees
 from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, Switch, study
+from ..learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, Switch
 from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
 from .training_stepper import moments
 
@@ -63,13 +63,11 @@ class FamilyTrees(Instrument):
         experiment = recipe(spread, learning_rate, weight_decay)
         X, y = family_trees()
         trained, held_out = experiment.cases(seed)
-        others = study("family_long")
         yield Still(
             meta={"people": [list(ENGLISH), list(ITALIAN)], "relations": list(RELATIONS)},
             person=X[:, :24].argmax(axis=1),
             relation=X[:, 24:].argmax(axis=1),
             held_out_case=held_out,
-            others=np.array([others["trained"], others["held_out"]]),
         )
         net, due = experiment.network(seed), set(moments(updates))
         steps = descend(net, experiment.loss, X[trained], y[trained], optimizer=experiment.optimizer)

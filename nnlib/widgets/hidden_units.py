@@ -76,10 +76,10 @@ class HiddenUnits(Instrument):
                 hidden, output = (layer.a for layer in net.forward(X).layers)
                 right = int(((output > 0.5) == (y > 0.5)).all(axis=1).sum())
                 when = "Before training" if step.index == 0 else f"After {step.index:,} sweeps"
-                levels = [int((low <= hidden).sum() - (high <= hidden).sum()) for low, high in ((0.2, 0.8), (0.8, 2))]
+                high, low = (hidden > 0.8).sum(), (hidden < 0.2).sum()
                 yield Frame(
-                    f"{when}: error {step.loss:.4f}, {right} of {len(X)} patterns right. Of {hidden.size} answers of "
-                    f"hidden units {levels[1]} are above 0.8 and {levels[0]} between 0.2 and 0.8.",
+                    f"{when}: error {step.loss:.4f}, {right} of {len(X)} patterns right. Of the {hidden.size} answers "
+                    f"of hidden units {high} are above 0.8, {low} below 0.2, {hidden.size - high - low} between.",
                     sweep=step.index,
                     loss=step.loss,
                     right=right,

@@ -71,8 +71,8 @@ class TwoSpirals(Instrument):
                 right = int(((trace.output > 0) == (y > 0.5)).sum())
                 when = "Before training" if step.index == 0 else f"After {step.index:,} sweeps"
                 yield Frame(
-                    f"{when}: {right} of {len(X)} points right, cross-entropy {step.loss:.4f}. The slope δ at the first "
-                    f"layer is {sizes[0] / sizes[-1]:.2f} times that at the last.",
+                    f"{when}: {right} of {len(X)} points right, cross-entropy {step.loss:.4f}. The slope δ at the "
+                    f"first layer is {sizes[0] / sizes[-1]:.2f} times that at the last.",
                     sweep=step.index,
                     loss=step.loss,
                     right=right,
