@@ -71,9 +71,8 @@ def main() -> None:
         experiment, start = EXPERIMENTS[name], time.perf_counter()
         stored["studies"][name] = run(experiment, list(range(experiment.seeds)))
         stored["versions"] = {"numpy": np.__version__, "python": platform.python_version()}
-        lines = ",\n".join(
-            f" {json.dumps(key)}: {json.dumps(stored['studies'][key])}" for key in EXPERIMENTS if key in stored["studies"]
-        )
+        studies = {key: stored["studies"][key] for key in EXPERIMENTS if key in stored["studies"]}
+        lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(results)}" for key, results in studies.items())
         STORED.write_text(
             f'{{"versions": {json.dumps(stored["versions"])}, "studies": {{\n{lines}\n}}}}\n', encoding="utf-8"
         )
