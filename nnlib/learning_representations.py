@@ -46,7 +46,7 @@ def half_squares(tolerance: float = 0.0) -> Loss:
     tolerance = check_number("tolerance", tolerance, at_least=0)
 
     def error(p, y):
-        return np.where(np.abs((p - y).real) > tolerance, p - y, 0)
+        return p - y if tolerance == 0 else np.where(np.abs((p - y).real) > tolerance, p - y, 0)
 
     return Loss(
         "half_squares",

@@ -14,7 +14,7 @@ export default instrument({
     });
     const bars = figure.chart(panel("Slope δ at each layer, the last is 1", "1 1 12rem"), {
       label: "Size of the slope at each layer relative to the last, logarithmic", height: 250,
-      x: { domain: [0.4, 4.6], ticks: [1, 2, 3, 4], label: "layer" }, y: { log: true, domain: [0.01, 10] },
+      x: { domain: [0.4, 4.6], ticks: [1, 2, 3, 4], label: "layer" }, y: { log: true, domain: [0.05, 100] },
     });
     const curve = figure.chart(panel("Share of points right", "1.1 1 13rem"), {
       label: "Share of points right over the sweeps, with a tick for each seed of the study that learned all", height: 250,
