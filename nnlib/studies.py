@@ -29,7 +29,7 @@ def run(experiment: Experiment, seeds: list[int], sweeps: int | None = None) -> 
     replicas = Replicas([experiment.network(seed) for seed in seeds])
     trained, held_out = (np.array(rows) for rows in zip(*map(experiment.cases, seeds), strict=True))
     loss, target = as_loss(experiment.loss), y[trained]
-    right, close, early = ([None] * len(seeds) for _ in range(3))
+    right, close, early = [None] * len(seeds), [None] * len(seeds), []
     sweeps = experiment.sweeps if sweeps is None else sweeps
     for sweep in replicas.descend(loss, X[trained], target, optimizer=experiment.optimizer):
         if sweep % EVERY == 0:

@@ -10,14 +10,14 @@ export default instrument({
       return made;
     };
     const units = panel("Weights from the 24 people to six hidden units", "1.4 1 17rem");
-    const picture = units.appendChild(svg("svg", { class: "nn-family-units", role: "img", viewBox: "0 0 300 300" }));
+    const picture = units.appendChild(svg("svg", { class: "nn-family-units", role: "img", viewBox: "0 0 326 282" }));
     const asked = panel("The 104 questions", "1.2 1 16rem");
-    const grid = asked.appendChild(svg("svg", { class: "nn-family-questions", role: "img", viewBox: "0 0 300 222" }));
+    const grid = asked.appendChild(svg("svg", { class: "nn-family-questions", role: "img", viewBox: "0 0 314 222" }));
     const legend = asked.appendChild(html("p", { class: "nn-family-legend" }));
     legend.textContent = "filled: answered right; hollow: not; ring: held out. Columns are people, the English left.";
     const curve = figure.chart(panel("Share of questions right", "1 1 14rem"), {
       label: "Share of trained and of held-out questions answered right, over the sweeps", height: 240,
-      x: { log: true, domain: [1, 5000], label: "sweeps" }, y: { domain: [-0.04, 1.12], ticks: [0, 0.25, 0.5, 0.75, 1] },
+      x: { log: true, domain: [0.7, 5000], label: "sweeps" }, y: { domain: [-0.04, 1.12], ticks: [0, 0.25, 0.5, 0.75, 1] },
     });
     const lines = ["nn-line nn-quiet", "nn-line nn-quiet", "nn-line nn-third", "nn-line nn-fourth"].map((name) => (
       curve.marks.appendChild(svg("path", { class: name }))));
@@ -39,10 +39,10 @@ export default instrument({
         picture.replaceChildren();
         place(picture, { "aria-label": "Weights from the 24 people to six hidden units, as squares" });
         people[0].forEach((name, person) => [0, 1].forEach((column) => picture.append(svg("text", {
-          class: "nn-quiet", transform: `translate(${column * 154 + 10 + person * size + 3} 62) rotate(-60)`,
+          class: "nn-quiet", transform: `translate(${column * 158 + 10 + person * size + 3} 62) rotate(-60)`,
         }, name))));
         for (let unit = 0; unit < 6; unit += 1) {
-          const [x, y] = [(unit % 2) * 154 + 4, 84 + Math.floor(unit / 2) * 74];
+          const [x, y] = [(unit % 2) * 158 + 4, 84 + Math.floor(unit / 2) * 74];
           picture.append(svg("text", { class: "nn-quiet nn-family-unit", x, y: y - 6 }, `unit ${unit + 1}`),
             svg("rect", { class: "nn-family-box", x, y, width: 12 * size + 4, height: 2 * size + 10, rx: 2 }));
           for (let person = 0; person < 24; person += 1) {
@@ -70,10 +70,10 @@ export default instrument({
           return mark;
         });
 
-        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(1, sweep));
+        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(0.7, sweep));
         shares = [["trained", 104 - held.size], ["held_out", held.size]].map(([name, count]) => (
           Float64Array.from(recording.all(name), (right) => right / count)));
-        curve.set({ x: { domain: [1, sweeps[sweeps.length - 1]] } });
+        curve.set({ x: { domain: [0.7, 1.15 * sweeps[sweeps.length - 1]] } });
         shares.forEach((share, i) => place(lines[i], { d: curve.path(sweeps, share) }));
       },
       draw(frame) {

@@ -14,7 +14,7 @@ export default instrument({
     const weights = panel("The weights and the bias of each unit", "1.1 1 13rem");
     const squares = weights.appendChild(svg("svg", { class: "nn-units-weights", role: "img" }));
     const curve = figure.chart(panel("Error E", "1 1 13rem"), {
-      label: "Error over the sweeps", height: 230, x: { log: true, domain: [1, 1000], label: "sweeps" }, y: { domain: [0, 1] },
+      label: "Error over the sweeps", height: 230, x: { log: true, domain: [0.7, 1000], label: "sweeps" }, y: { domain: [0, 1] },
     });
     const [path, past] = ["nn-line nn-quiet", "nn-line"].map((name) => curve.marks.appendChild(svg("path", { class: name })));
     const dot = curve.marks.appendChild(svg("circle", { class: "nn-dot", r: 5 }));
@@ -93,11 +93,11 @@ export default instrument({
           top += units.length * side + 24;
         }
 
-        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(1, sweep));
+        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(0.7, sweep));
         losses = recording.all("loss");
         curve.set({
-          x: { domain: [1, sweeps[sweeps.length - 1]] },
-          y: { domain: [0, 1.08 * losses.reduce((most, loss) => Math.max(most, loss))] },
+          x: { domain: [0.7, 1.15 * sweeps[sweeps.length - 1]] },
+          y: { domain: [-0.02, 1.08 * losses.reduce((most, loss) => Math.max(most, loss))] },
         });
         place(path, { d: curve.path(sweeps, losses) });
       },

@@ -20,7 +20,7 @@ export default instrument({
     });
     const curve = figure.chart(panel("Error E, and when other seeds were done", "1.2 1 14rem"), {
       label: "Error over the sweeps, with a tick for each seed that learned the task", height: 240,
-      x: { log: true, domain: [1, 20000], label: "sweeps" }, y: { domain: [0, 1] },
+      x: { log: true, domain: [0.7, 20000], label: "sweeps" }, y: { domain: [0, 1] },
     });
     const zero = bars.marks.appendChild(svg("line", { class: "nn-mirror-zero" }));
     const middle = bars.marks.appendChild(svg("line", { class: "nn-mirror-middle" }));
@@ -44,7 +44,7 @@ export default instrument({
         for (let step = 0; step < recording.count; step += 1) {
           recording.get("weights", step).subarray(0, 12).forEach((weight) => { largest = Math.max(largest, Math.abs(weight)); });
         }
-        bars.set({ y: { domain: [-1.15 * largest, 1.15 * largest] } });
+        bars.set({ y: { domain: [-1.3 * largest, 1.3 * largest] } });
         place(zero, { x1: bars.left, x2: bars.right, y1: bars.y(0), y2: bars.y(0) });
         place(middle, { x1: bars.x(3.5), x2: bars.x(3.5), y1: bars.top, y2: bars.bottom });
         names.forEach((name, unit) => place(name, {
@@ -59,7 +59,7 @@ export default instrument({
           x: map.x(half) - side / 2 + 1, y: map.y(half) - tall / 2 + 1, width: side - 2, height: tall - 2,
         })));
 
-        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(1, sweep));
+        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(0.7, sweep));
         losses = recording.all("loss");
         const solved = recording.still("solved");
         curve.set({ y: { domain: [0, 1.25 * losses.reduce((most, loss) => Math.max(most, loss))] } });

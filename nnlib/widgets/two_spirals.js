@@ -18,7 +18,7 @@ export default instrument({
     });
     const curve = figure.chart(panel("Share of points right", "1.1 1 13rem"), {
       label: "Share of points right over the sweeps, with a tick for each seed of the study that learned all", height: 250,
-      x: { log: true, domain: [1, 20000], label: "sweeps" }, y: { domain: [0.4, 1.16], ticks: [0.5, 0.75, 1] },
+      x: { log: true, domain: [0.7, 20000], label: "sweeps" }, y: { domain: [0.4, 1.16], ticks: [0.5, 0.75, 1] },
     });
     const ticks = curve.marks.appendChild(svg("g", { class: "nn-spirals-seeds" }));
     const note = curve.over.appendChild(svg("text", { class: "nn-quiet" }));
@@ -38,7 +38,7 @@ export default instrument({
           class: `nn-dot ${label > 0.5 ? "nn-positive" : "nn-negative"}`, r: 3.2, cx: plane.x(at[2 * i]), cy: plane.y(at[2 * i + 1]),
         })));
         place(one, { x1: bars.left, x2: bars.right, y1: bars.y(1), y2: bars.y(1) });
-        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(1, sweep));
+        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(0.7, sweep));
         shares = Float64Array.from(recording.all("right"), (right) => right / classes.length);
         const solved = recording.still("solved");
         ticks.replaceChildren(...Array.from(solved, (sweep) => svg("line", {

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 SIDE = 40  # pixels on a side of the decision surface
 LIMIT = 1.1
 NETWORKS = {
-    "spirals_shortcuts": "2-5-5-5-1 with shortcuts, 138 parameters",
-    "spirals": "2-5-5-5-1, 81 parameters",
-    "spirals_wide": "2-7-7-7-1, 141 parameters",
+    "spirals_shortcuts": "shortcuts, 138 parameters",
+    "spirals": "plain, 81 parameters",
+    "spirals_wide": "plain, wider, 141 parameters",
 }
 
 
