@@ -37,6 +37,10 @@ MATHJAX = (
 )
 
 
+# The theme's style sheet names some 1,900 icons of the font that is gone.
+ICON_RULES = re.compile(r'(?:\.fa-[\w-]+:before,?)+\{content:"[^"]*"\}')
+
+
 def configure(app: Sphinx, config: Config) -> None:
     """Settle what depends on this checkout: the kernel's path, the cache, the repository's address."""
     root = Path(app.srcdir)
@@ -130,9 +134,10 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         static = Path(app.outdir) / "_static"
         copy_mathjax(static / "mathjax")
-        icons = static / "scripts" / "fontawesome.js"
+        icons, sheet = static / "scripts" / "fontawesome.js", static / "styles" / "pydata-sphinx-theme.css"
         if icons.exists():  # 543 kB compressed; icons.css draws the handful of icons that is used
             icons.write_text("// See icons.css.\n", encoding="utf-8")
+            sheet.write_text(ICON_RULES.sub("", sheet.read_text(encoding="utf-8")), encoding="utf-8")
         shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
         for source_map in static.rglob("*.map"):
             source_map.unlink()

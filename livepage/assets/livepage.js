@@ -272,6 +272,7 @@
     makeScrollersFocusable();
   };
   window.addEventListener("load", settled);
+  document.fonts.addEventListener("loadingdone", makeScrollersFocusable);
   window.addEventListener("resize", makeScrollersFocusable);
   // What was folded away had no width to measure.
   document.addEventListener("toggle", makeScrollersFocusable, true);

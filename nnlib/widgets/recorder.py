@@ -5,7 +5,7 @@ page.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Control:
     whole: bool = False
     pattern: str = ""
     hint: str = ""
+    read: Callable[[str], str] | None = None
+    needs: str = ""
 
     def check(self, value: Any) -> Value:
         """Return `value` as this setting's type, or raise SettingError saying what is allowed."""
@@ -68,6 +70,8 @@ class Control:
             if not re.fullmatch(self.pattern, text):
                 raise SettingError(f"{self.name} must be {self.hint}; got {value!r}")
             return text
+        if self.kind == "drawn":
+            return self.read(str(value))
         if self.kind == "position":
             values = value.split(",") if isinstance(value, str) else list(value)
             if len(values) != len(self.default):
@@ -96,13 +100,16 @@ class Control:
             described["options"] = [{"value": value, "label": label} for value, label in self.options]
         limits = {"min": self.minimum, "max": self.maximum, "step": self.step}
         described |= {key: value for key, value in limits.items() if value is not None}
-        if self.hint:
-            described["hint"] = self.hint
+        described |= {key: value for key, value in (("hint", self.hint), ("needs", self.needs)) if value}
         return described
 
 
-def choice(name: str, label: str, options: list | tuple | dict, *, default: Value | None = None) -> Control:
+def choice(
+    name: str, label: str, options: list | tuple | dict, *, default: Value | None = None, needs: str = ""
+) -> Control:
     """Declare a menu.  `options` are values, or a dict of value to label in words; the first is the default.
+
+    With `needs` it is shown only while the setting of that name is neither 0 nor empty.
 
     Examples
     --------
@@ -111,7 +118,7 @@ def choice(name: str, label: str, options: list | tuple | dict, *, default: Valu
     """
     labels = options if isinstance(options, dict) else {option: format_value(option) for option in options}
     pairs = tuple((value, label) for value, label in labels.items())
-    return Control(name, label, "choice", pairs[0][0] if default is None else default, options=pairs)
+    return Control(name, label, "choice", pairs[0][0] if default is None else default, options=pairs, needs=needs)
 
 
 def number(
@@ -148,6 +155,11 @@ def text(name: str, label: str, pattern: str, hint: str, *, default: str) -> Con
     return Control(name, label, "text", default, pattern=pattern, hint=hint)
 
 
+def drawn(name: str, label: str, read: Callable[[str], str]) -> Control:
+    """Declare what the reader draws in the figure, as text, empty at first: `read` checks it and returns it tidied."""
+    return Control(name, label, "drawn", "", read=read)
+
+
 def position(name: str, label: str, minimum: float, maximum: float, *, default: list[float]) -> Control:
     """Declare numbers that the reader sets by dragging something in the figure."""
     return Control(name, label, "position", default, minimum=minimum, maximum=maximum)
@@ -175,7 +187,7 @@ class Still:
     """What stays the same in all frames: yield it once, first.
 
     ``axes`` lays the frames out on a grid (row by row, the last axis fastest) for figures that are explored
-    instead of played; ``meta`` is JSON for the view.
+    instead of played; ``meta`` is JSON for the view, with ``newest=True`` if the page should show the newest frame.
     """
 
     def __init__(
@@ -228,6 +240,7 @@ class Recorder:
     CONTROLS: tuple[Control, ...] = ()
     COLUMNS: tuple[Column, ...] = ()
     ENCODINGS: dict[str, Encoding] = {}  # noqa: RUF012 (a declaration, never changed)
+    PARTS: tuple[str, ...] = ()  # further JavaScript files that the view is made of
 
     @staticmethod
     def record(**settings: Value) -> Iterator[Still | Frame | Stopped]:

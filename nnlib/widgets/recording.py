@@ -68,7 +68,7 @@ class Encoding:
         How many different values a quantised array keeps, by default all that the type holds. Maps of 33 levels
         take a third of the bytes of 256, and an odd number keeps the middle of the range exact.
     bits : int, optional
-        How many bits an f4 array keeps after the leading one, by default all 23; 9 are about three digits.
+        How many bits an f4 or f8 array keeps after the leading one, by default all; 9 are about three digits.
     delta : bool
         Store each frame as the difference to the one before.
 
@@ -102,7 +102,7 @@ def _default_encoding(array: np.ndarray, per_frame: bool) -> Encoding:
 
 
 def _rounded(array: np.ndarray, bits: int) -> np.ndarray:
-    """Round f4 numbers to `bits` bits after the leading one: the rest are zeros, which compress."""
+    """Round numbers to `bits` bits after the leading one: the rest are zeros, which compress."""
     mantissa, exponent = np.frexp(array)
     return np.ldexp(np.rint(np.ldexp(mantissa, bits + 1)), exponent - bits - 1).astype(array.dtype)
 

@@ -18,6 +18,7 @@
            draw(frame) {        // every frame, and again after a resize or a change of theme
              place(point, { cx: plot.x(frame.value("x")), cy: plot.y(frame.value("loss")) });
            },
+           prepare(settings) { return settings; },   // optional: settings that the reader asks for, made to fit together
            stop() {},           // optional: undo what create did outside figure.stage
          };
        },
@@ -28,7 +29,8 @@
    figure     .stage the element to fill, .colours the theme's, .settings shown now
               .chart(parent, options) axes that follow the width: .x .y .invert .marks .over .path .set .heatmap
               .handle(chart, options) a point to drag by mouse, touch and arrow keys
-              .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...})
+              .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...});
+              .hides(setting) if the author shows no control for it; .link the address of what is shown, null where it has none
    aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels,
               heatmap(canvas, values, columns, rows, lo, hi, colours)
    CSS        .nn-row .nn-panel for layout; .nn-line .nn-dot .nn-label .nn-quiet and -negative -positive -third for marks */
@@ -236,7 +238,7 @@ function readState(search, id, controls) {
     else if (control?.kind === "choice") {
       const option = control.options.find((candidate) => formatValue(candidate.value) === value);
       if (option) state.settings[setting] = option.value;
-    } else if (control?.kind === "text") state.settings[setting] = value;
+    } else if (control?.kind === "text" || control?.kind === "drawn") state.settings[setting] = value;
     else if (control?.kind === "position") state.settings[setting] = value.split(",").map(Number);
     else if (control && value !== "" && Number.isFinite(Number(value))) state.settings[setting] = Number(value);
   }
@@ -317,6 +319,8 @@ function mountFigure(spec, model, el, page) {
     },
     change: (changes) => request({ ...wanted, ...changes }, { touched: true }),
     can: (changes) => Boolean(live) || bank.has({ ...wanted, ...changes }),
+    hides: (setting) => Boolean(controls.find((control) => control.name === setting)?.hidden),
+    get link() { return page ? address().href : null; },
   };
 
   // Explorers: frames laid out on a grid of axes, the last axis fastest.
@@ -430,7 +434,7 @@ function mountFigure(spec, model, el, page) {
     const unique = [...new Set(known.map(formatValue))].map((text) => (control.kind === "text" ? text : Number(text)));
     return control.kind === "text" ? unique : unique.sort((a, b) => a - b);
   };
-  const inputs = controls.filter((control) => control.kind !== "position" && !control.hidden).map((control) => ({
+  const inputs = controls.filter((control) => !["position", "drawn"].includes(control.kind) && !control.hidden).map((control) => ({
     control,
     ...settingControl(control, `${id}-${control.name}`, {
       live: Boolean(live),
@@ -446,6 +450,7 @@ function mountFigure(spec, model, el, page) {
     const reachable = (value) => figure.can({ [entry.control.name]: value });
     entry.show(wanted[entry.control.name], reachable);
     const shown = formatValue(figure.settings[entry.control.name]);
+    entry.box.hidden = Boolean(entry.control.needs && !wanted[entry.control.needs]);
     entry.box.classList.toggle("nn-wanting", formatValue(wanted[entry.control.name]) !== shown);
   });
 
@@ -458,7 +463,7 @@ function mountFigure(spec, model, el, page) {
     button.addEventListener("click", () => request({ ...figure.settings }));
     message.append(" ", button);
   }
-  function adopt(next, kind, target = step) {
+  function adopt(next, kind, target = next.meta.newest ? next.count - 1 : step) {
     const sameAxes = recording && JSON.stringify(next.meta.axes) === JSON.stringify(recording.meta.axes);
     recording = next;
     step = Math.min(Math.max(0, target), recording.count - 1);
@@ -473,17 +478,19 @@ function mountFigure(spec, model, el, page) {
     root.dataset.ready = "true";
   }
   /** Ask for settings; until they are there, and if they cannot be had, the frames on screen stay. */
-  async function request(settings, { step: target, touched: byReader = false } = {}) {
+  async function request(asked, { step: target, touched: byReader = false } = {}) {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
+    const settings = view.prepare?.(asked) ?? asked;
     wanted = settings;
     showSettings();
     const source = [bank, live].find((candidate) => candidate?.has(settings));
     if (!source) {
-      const changed = controls.filter(({ name: setting }) => formatValue(settings[setting]) !== formatValue(figure.settings[setting]));
+      const changed = controls.filter(({ name: setting, kind }) => (
+        kind !== "drawn" && formatValue(settings[setting]) !== formatValue(figure.settings[setting])));
       const words = changed.map((control) => `${control.label} ${labelOf(control, settings[control.name])}`).join(", ");
-      complain(`${words} is not stored in this page and needs a live kernel. The figure still shows what it showed before.`, true);
+      complain(`${words || "What you drew"} is not stored in this page and needs a live kernel. The figure still shows what it showed before.`, true);
       return;
     }
     const wasPlaying = Boolean(playing);
@@ -526,20 +533,23 @@ function mountFigure(spec, model, el, page) {
     reader = true;
     writeState();
   }
+  function address() {
+    const url = new URL(window.location.href);
+    const others = url.search.slice(1).split("&").filter((pair) => pair && !decodeURIComponent(pair).startsWith(`${id}.`));
+    const told = ({ name: setting, kind }) => formatValue((kind === "drawn" ? figure.settings : wanted)[setting]);
+    const mine = controls.map((control) => [control.name, told(control)])
+      .filter(([setting, value]) => value !== formatValue(defaults[setting]));
+    const pairs = [...mine, ["step", step]].map(([setting, value]) => (
+      `${id}.${setting}=${encodeURIComponent(value).replaceAll("%2C", ",")}`));
+    url.search = [...others, ...pairs].join("&");
+    return url;
+  }
   function writeState() {
     if (!page || !reader) return;
     clearTimeout(writing);
     writing = setTimeout(() => {
-      const url = new URL(window.location.href);
-      const others = url.search.slice(1).split("&").filter((pair) => pair && !decodeURIComponent(pair).startsWith(`${id}.`));
-      const mine = controls
-        .filter((control) => formatValue(wanted[control.name]) !== formatValue(defaults[control.name]))
-        .map((control) => [control.name, formatValue(wanted[control.name])]);
-      const pairs = [...mine, ["step", step]].map(([setting, value]) => (
-        `${id}.${setting}=${encodeURIComponent(value).replaceAll("%2C", ",")}`));
-      url.search = [...others, ...pairs].join("&");
       try {
-        window.history.replaceState(window.history.state, "", url);
+        window.history.replaceState(window.history.state, "", address());
       } catch { /* a sandboxed page may not change its URL; the figure works all the same */ }
     }, 250);
   }
@@ -650,11 +660,13 @@ function mountFigure(spec, model, el, page) {
     themed.observe(target, { attributes: true, attributeFilter: ["data-theme", "data-mode", "data-jp-theme-light", "class"] });
   }
   let width = 0;
-  const sized = new ResizeObserver(() => {
+  const fit = () => {
     if (stage.clientWidth === width || !stage.clientWidth) return;
     width = stage.clientWidth;
     if (recording) restart();
-  });
+  };
+  // In the next frame: to draw at once would change the size again while it is being observed.
+  const sized = new ResizeObserver(() => requestAnimationFrame(fit));
   cleanUps.push(() => themed.disconnect(), () => sized.disconnect());
 
   // Begin: what the URL asks for, or what the author chose.

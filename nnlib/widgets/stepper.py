@@ -37,9 +37,10 @@ folder.
 
 - Sentences: ``{step}`` and ``{steps}`` (doubled braces in an f-string) are filled in when all frames are
   known.
-- Controls: ``choice``, ``number`` (a box, or ``slider=True``), ``seed``, ``text``, and ``position`` for what
-  the reader drags.  Values are checked against the control.  Whatever else is wrong with the settings: raise
-  an ``NnlibError`` in ``record``; the figure keeps its frames and shows the words (trait ``problem``).
+- Controls: ``choice``, ``number`` (a box, or ``slider=True``), ``seed``, ``text``, ``position`` for what
+  the reader drags, and ``drawn`` for what else the view lets the reader make.  Values are checked against the
+  control.  Whatever else is wrong with the settings: raise an ``NnlibError`` in ``record``; the figure keeps
+  its frames and shows the words (trait ``problem``).
 - A run that fails half-way yields ``Stopped("Stopped at step 7: ...", step=7, layer=2, value="inf")`` last.
 - Storage: whole numbers are i4, one number a frame f8, other numbers f4.  Heat-maps belong in
   ``ENCODINGS = {"surface": Encoding("u1", lo=-1, hi=1, delta=True)}``: a twentieth of the bytes.
@@ -75,6 +76,7 @@ from .recorder import (
     Stopped,
     Value,
     choice,
+    drawn,
     number,
     position,
     seed,
@@ -87,7 +89,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Axis", "Column", "Control", "Encoding", "Frame", "Instrument", "Recording", "Still", "Stopped",
-    "choice", "number", "position", "seed", "text",
+    "choice", "drawn", "number", "position", "seed", "text",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).parent
@@ -145,7 +147,7 @@ else:
 
         def __init_subclass__(cls, **arguments: Any) -> None:
             if "_esm" not in cls.__dict__:  # anywidget derives a class of its own, with _esm as a trait
-                cls._esm = _source("drawing.js", "stepper.js", f"{cls.stem()}.js")
+                cls._esm = _source("drawing.js", "stepper.js", *cls.PARTS, f"{cls.stem()}.js")
                 cls._css = _source("stepper.css", f"{cls.stem()}.css")
             super().__init_subclass__(**arguments)
 
