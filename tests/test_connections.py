@@ -8,7 +8,7 @@ import pytest
 
 from nnlib.activations import ACTIVATIONS
 from nnlib.backpropagation import backward, check_gradient, loss_and_gradient
-from nnlib.errors import DTypeError, SettingError, ShapeError
+from nnlib.errors import DTypeError, NonFiniteError, SettingError, ShapeError
 from nnlib.gradient_descent import descend
 from nnlib.losses import LOSSES
 from nnlib.network import Network, count_parameters
@@ -133,6 +133,14 @@ def test_single_precision_stays_single(shape):
     assert net.forward(X).output.dtype == np.float32
     assert loss_and_gradient(net, "mse", X, y)[1].dtype == np.float32
     assert next(descend(net, "mse", X, y, optimizer="sgd")).gradient.dtype == np.float32
+
+
+@every_shape
+def test_a_run_that_diverges_is_named_as_any_other(shape):
+    steps = descend(make(shape, "relu"), "mse", *data(), optimizer=OPTIMIZERS["sgd"](1e200))
+    with pytest.raises(NonFiniteError, match="training stopped at step") as error:
+        list(islice(steps, 50))
+    assert error.value.step is not None
 
 
 def test_a_plan_is_for_chains():
