@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnlib.backpropagation import backward
+from nnlib.dropout import Dropout, as_dropout
 from nnlib.errors import NonFiniteError, SettingError, ShapeError, check_count, check_rng
 from nnlib.losses import Loss
 from nnlib.network import Network, Trace
@@ -79,6 +80,7 @@ def descend(
     batch_size: int | None = None,
     rng: np.random.Generator | None = None,
     penalty: Penalty | None = None,
+    dropout: Dropout | None = None,
     start: Step | None = None,
 ) -> Iterator[Step]:
     r"""Train a network, one update at a time.
@@ -104,6 +106,9 @@ def descend(
         Shuffles the examples; needed with `batch_size`.
     penalty : Penalty, optional
         Added to the loss.
+    dropout : Dropout, optional
+        Silences a random part of the hidden neurons at each step; `loss` and `gradient` are then those of the
+        network with its holes.
     start : Step, optional
         Go on from this step instead of from the network's parameters: the first step that comes is the one
         after it, bit for bit the one that the first walk gave or would have given. Change an argument to
@@ -137,7 +142,7 @@ def descend(
     2 0.3125 [1.5  0.75]
     3 0.078125 [1.75  0.875]
     """
-    optimizer, penalty = as_optimizer(optimizer), as_penalty(penalty)
+    optimizer, penalty, dropout = as_optimizer(optimizer), as_penalty(penalty), as_dropout(dropout)
     if not (start is None or isinstance(start, Step)):
         raise SettingError(f"start should be a step that descend gave, got {start!r}")
     examples = Examples(net, loss, X, y)
@@ -163,10 +168,10 @@ def descend(
         )
     if shuffle is not None and len(shuffle.order) != len(examples):
         raise ShapeError(f"start comes from a walk over {len(shuffle.order)} examples, X holds {len(examples)}")
-    return _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle)
+    return _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, shuffle)
 
 
-def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) -> Iterator[Step]:
+def _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, shuffle) -> Iterator[Step]:
     quietly = _context_without_warnings().run
     update = partial(quietly, fast_update(optimizer, examples.sums))
     plans: dict[int | None, Plan] = {}
@@ -193,13 +198,17 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) ->
             epoch = index
         net.parameters[:] = parameters
         if size not in plans:
-            plans[size] = examples.plan(size)
+            plans[size] = examples.plan(size, dropout=dropout is not None)
+        masks = None
+        if dropout is not None:
+            masks = dropout.masks(net, plans[size].size, index)
+            plans[size].mask(masks)
         value, gradient, finite = quietly(plans[size].run, batch)
         if penalty is not None:
             value, gradient = quietly(_add_penalty, net, penalty, value, gradient)
             finite = finite and np.isfinite(value) and np.isfinite(gradient).all()
         if not finite:
-            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, index, optimizer)
+            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, masks, index, optimizer)
         parameters.setflags(write=False)
         gradient.setflags(write=False)
         step = Step(index, value, parameters, gradient, batch, epoch, optimizer.name, state, shuffle)
@@ -223,11 +232,11 @@ def _add_penalty(net: Network, penalty: Penalty, value: float, gradient: np.ndar
     return value + penalty.value(net), gradient + penalty.slope(net)
 
 
-def _in_plain_form(net, examples, batch, penalty, index, optimizer) -> tuple[float, np.ndarray]:
+def _in_plain_form(net, examples, batch, penalty, masks, index, optimizer) -> tuple[float, np.ndarray]:
     """Do a step again in its plain form, in which a number that is not finite can be named."""
     rows = slice(None) if batch is None else batch
     loss, target = examples.loss, examples.y[rows]
-    trace = net.forward(examples.X[rows])
+    trace = net.forward(examples.X[rows], masks=masks)
     value = loss.mean(trace.output, target)
     gradient = backward(net, trace, loss.mean_slope(trace.output, target)).gradient
     if penalty is not None:
