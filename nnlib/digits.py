@@ -23,7 +23,7 @@ from nnlib.optimizers import Adam, Optimizer
 from nnlib.penalties import Penalty
 
 SIDE = 8  # pixels
-ADAM = Adam(0.003)
+ADAM = Adam(0.01)
 
 # As the images of the data set were made: a bitmap of 32 x 32, the digit 20 wide and 32 high, counted in blocks.
 # The pen's radius gives as much ink as they have; nothing is stretched more than this in one direction.
@@ -92,7 +92,7 @@ def train_by_epoch(
     *,
     optimizer: str | Optimizer,
     rng: np.random.Generator,
-    batch_size: int = 32,
+    batch_size: int = 64,
     penalty: Penalty | None = None,
     dropout: Dropout | None = None,
 ) -> Iterator[Epoch]:
@@ -191,9 +191,9 @@ class Classifier:
         *,
         rng: np.random.Generator,
         hidden: Sequence[int] = (32,),
-        epochs: int = 30,
+        epochs: int = 15,
         optimizer: str | Optimizer = ADAM,
-        batch_size: int = 32,
+        batch_size: int = 64,
         penalty: Penalty | None = None,
         dropout: Dropout | None = None,
     ) -> Classifier:
