@@ -18,7 +18,7 @@ class Dropout:
     r"""Which hidden neurons are silent at which step of training.
 
     .. math::
-        h = m \odot a, \qquad m = \begin{cases} 0 & \text{with probability } q \\ 1 / (1 - q) & \text{otherwise}
+        h = M \odot a, \qquad M = \begin{cases} 0 & \text{with probability } q \\ 1 / (1 - q) & \text{otherwise}
         \end{cases}, \qquad \mathbb{E}[h] = a, \quad \operatorname{Var}[h] = \frac{q}{1 - q} a^2
 
     What is left is scaled up (*inverted dropout*), so the next layer's weighted sums have the same mean as

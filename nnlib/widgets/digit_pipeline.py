@@ -107,7 +107,8 @@ class DigitPipeline(Instrument):
         )  # fmt: skip
         yield frame(
             "The mean training image is subtracted, and what is left divided by one number, "
-            f"{scaling.deviation[0]:.3f}: the deviation of the training pixels. Blue is less ink than usual, orange more.", "Scale",
+            f"{scaling.deviation[0]:.3f}: the deviation of the training pixels. "
+            "Blue is less ink than usual, orange more.", "Scale",
         )  # fmt: skip
         for epoch in epochs:
             stage = "Train" if epoch.number else "Start"
@@ -124,10 +125,11 @@ class DigitPipeline(Instrument):
         )  # fmt: skip
         net.parameters = best.parameters
         output = net.forward(scaled[test].X).output
+        loss = LOSSES["cross_entropy"].value(output, test.y)
         wrong = int(np.sum(output.argmax(axis=1) != test.y))
         yield frame(
             f"{len(test)} images that nothing was chosen by: {wrong} wrong, "
-            f"{100 * accuracy(output, test.y):.1f} % right, {LOSSES['cross_entropy'].value(output, test.y):.3f}. Another split gives another number.",
+            f"{100 * accuracy(output, test.y):.1f} % right, loss {loss:.3f}. Another split gives another number.",
             "Test", best, test,
         )  # fmt: skip
 
