@@ -3,9 +3,12 @@
 import base64
 import json
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
+
+from livepage import packs
 
 HOSTED = "anywidget"
 RECORDING = b"NNR1"  # how the bytes of a deflated recording begin (nnlib/widgets/recording.py)
@@ -82,8 +85,8 @@ def reduce(body: str) -> tuple[str, dict[str, Figure]]:
     Returns
     -------
     tuple
-        The reduced document, in which ``_esm`` and ``_css`` are indices into a list ``texts`` and a model's
-        recordings are one pack; and what the checks need to know of every widget, by model id.
+        The reduced document, in which ``_esm`` and ``_css`` are the indices of their parts in a list ``texts`` and
+        a model's recordings are one pack; and what the checks need to know of every widget, by model id.
     """
     document = json.loads(body)
     figures = {model_id: describe(model) for model_id, model in document["state"].items()}
@@ -92,36 +95,47 @@ def reduce(body: str) -> tuple[str, dict[str, Figure]]:
         for model_id, model in document["state"].items()
         if figures[model_id].hosted or model["model_name"] in LINKS
     }
-    texts: list[str] = []
-    for model in document["state"].values():
-        for name in ("_esm", "_css"):
-            if text := model["state"].get(name):
-                if text not in texts:
-                    texts.append(text)
-                model["state"][name] = texts.index(text)
+    models = document["state"].values()
+    document["texts"] = [*share(models, "_esm", 0)]
+    document["texts"] += share(models, "_css", len(document["texts"]))
+    for model in models:
         pack_recordings(model)
-    document["texts"] = texts
     # A closing tag inside the JSON would end the script element which holds it.
     return json.dumps(document, separators=(",", ":")).replace("</", "<\\/"), figures
 
 
-def pack_recordings(model: dict[str, Any]) -> None:
-    """Deflate all recordings of a model together: what they have in common is stored once.
+def share(models: Collection[dict[str, Any]], name: str, first: int) -> list[str]:
+    """Take a text out of each model, and leave the indices of its parts, the lowest of them `first`.
 
-    They leave ``model["buffers"]``; ``model["pack"]`` holds their inflated bytes one after another as a zlib
-    stream in base64, and in ``parts`` the path and the length of each.
+    Returns
+    -------
+    list of str
+        The beginning which all the texts have in common, then the rest of each different one.
     """
-    others, parts, bodies = [], [], []
+    texts = list(dict.fromkeys(model["state"][name] for model in models if model["state"].get(name)))
+    together = ""
+    if texts:
+        low, high = min(texts), max(texts)  # what these two have in common, all between them have
+        length = next((k for k, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low))
+        together = low[:length]
+    for model in models:
+        if text := model["state"].get(name):
+            model["state"][name] = [first, first + 1 + texts.index(text)]
+    return [together, *(text.removeprefix(together) for text in texts)]
+
+
+def pack_recordings(model: dict[str, Any]) -> None:
+    """Move the recordings among ``model["buffers"]`` into ``model["pack"]``, all together, with their ``paths``."""
+    others, paths, bodies = [], [], []
     for buffer in model.get("buffers", ()):
         data = base64.b64decode(buffer["data"])
         if data.startswith(RECORDING):
+            paths.append(buffer["path"])
             bodies.append(zlib.decompress(data.removeprefix(RECORDING)))
-            parts.append([buffer["path"], len(bodies[-1])])
         else:
             others.append(buffer)
-    if parts:
-        together = base64.b64encode(zlib.compress(b"".join(bodies), 9)).decode("ascii")
-        model["buffers"], model["pack"] = others, {"parts": parts, "data": together}
+    if bodies:
+        model["buffers"], model["pack"] = others, {"paths": paths, **packs.pack(bodies)}
 
 
 def describe(model: dict[str, Any]) -> Figure:

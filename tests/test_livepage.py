@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from pages import browsers
 from playwright.sync_api import Page, expect, sync_playwright
@@ -19,6 +20,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from livepage import chapter, extension, notebooks, serve, state
+from nnlib.widgets import recording as recordings
 
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -178,13 +180,19 @@ def test_second_view_of_a_figure_has_no_second_id(build: Build) -> None:
 
 
 def test_state_holds_each_program_once_and_no_core_models(build: Build) -> None:
-    page = build(index=notebook("# Title", shown("one"), shown("two"), one=model(), two=model("b"))).page()
+    other = model("c", _esm=COUNTER.replace("page ${page", "book ${page"))
+    cells = [shown(name) for name in ("one", "two", "three")]
+    page = build(index=notebook("# Title", *cells, one=model(), two=model("b"), three=other)).page()
     scripts = re.findall(rf'<script type="{re.escape(STATE)}">(.*?)</script>', page, re.S)
     assert len(scripts) == 1
     stored = json.loads(scripts[0])
-    assert set(stored["state"]) == {"one", "two"}
-    assert stored["texts"] == [COUNTER, "button { color: green }"]
-    assert [stored["state"][name]["state"]["_esm"] for name in ("one", "two")] == [0, 0]
+    assert set(stored["state"]) == {"one", "two", "three"}
+    indices = [stored["state"][name]["state"]["_esm"] for name in ("one", "two", "three")]
+    programs = [[stored["texts"][part] for part in parts] for parts in indices]
+    assert ["".join(parts) for parts in programs] == [COUNTER, COUNTER, other["state"]["_esm"]]
+    assert programs[0][0] == programs[2][0] != ""
+    assert sum(map(len, stored["texts"])) < 1.5 * len(COUNTER)
+    assert stored["texts"][-2:] == ["button { color: green }", ""]
     assert stored["state"]["one"]["buffers"][1]["path"] == ["bank", "rate=0.5"]
 
 
@@ -513,23 +521,52 @@ def test_prediction_is_plain_without_javascript(build: Build) -> None:
     assert "predict-status" not in page
 
 
-def test_recordings_of_one_model_are_packed_together_and_nothing_is_lost():
-    bodies = [b"first " * 50, b"second" * 40]
+# A view that shows its recordings as they reach it, in base64.
+READER = """
+export default {
+  render({ model, el }) {
+    const text = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes.buffer)));
+    el.append(...["a", "b", "c"].map((name) => {
+      const line = document.createElement("p");
+      line.textContent = text(model.get("bank")[name]);
+      return line;
+    }));
+  },
+};
+"""
 
-    def buffer(path: list[str], data: bytes) -> dict:
-        return {"path": path, "encoding": "base64", "data": base64.b64encode(data).decode("ascii")}
 
-    model = {
-        "buffers": [
-            buffer(["recording"], b"NNR1" + zlib.compress(bodies[0])),
-            buffer(["picture"], b"not a recording"),
-            buffer(["bank", "rate=1"], b"NNR1" + zlib.compress(bodies[1])),
-        ]
-    }
-    state.pack_recordings(model)
-    assert [entry["path"] for entry in model["buffers"]] == [["picture"]]
-    assert model["pack"]["parts"] == [[["recording"], 300], [["bank", "rate=1"], 240]]
-    assert zlib.decompress(base64.b64decode(model["pack"]["data"])) == b"".join(bodies)
+def test_recordings_are_packed_together_and_read_again_byte_by_byte(build: Build, page: Page) -> None:
+    rng = np.random.default_rng(3)
+
+    def recording(frames: int, **more: np.ndarray) -> bytes:
+        made = {
+            "loss": rng.normal(size=frames).cumsum(),
+            "weights": rng.normal(size=(frames, 3)).cumsum(axis=0).astype(np.float32),
+            "map": rng.normal(size=(frames, 5)),
+            "update": np.arange(frames),
+            **more,
+        }
+        recording = recordings.Recording(made, {"x": np.linspace(0, 1, 9)})
+        return recordings.pack(recording, {"map": recordings.Encoding("u2", lo=-4, hi=4)})
+
+    # The last one has no such array where the others have one, and another type in its place.
+    made = {"a": recording(40), "b": recording(7, odd=np.ones(7)), "c": recording(12, odd=np.ones(12, int))}
+    buffers = [
+        {"path": ["bank", name], "encoding": "base64", "data": base64.b64encode(data).decode()}
+        for name, data in made.items()
+    ]
+    model_of = model(_esm=READER) | {"buffers": buffers}
+    built = build(index=notebook("# One\n\nText.", shown("m"), m=model_of))
+    page.goto((built.output / "index.html").as_uri())
+    expect(page.locator(".livepage-view p")).to_have_count(3)
+    for line, data in zip(page.locator(".livepage-view p").all_inner_texts(), made.values(), strict=True):
+        assert base64.b64decode(line) == b"NNR0" + zlib.decompress(data[4:])
+    stored = re.search(f'<script type="{re.escape(STATE)}">(.*?)</script>', built.page())
+    pack = json.loads(stored[1])["state"]["m"]["pack"]
+    assert {size for size, _ in pack["columns"]} >= {1, 4, 8}
+    assert any(differences for _, differences in pack["columns"])
+    assert len(base64.b64decode(pack["data"])) < sum(map(len, made.values()))
 
 
 def test_a_model_without_recordings_is_left_alone():

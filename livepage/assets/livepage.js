@@ -18,18 +18,45 @@
     return new DataView(array.buffer);
   }
 
-  // The recordings of one model come as one deflated stream; each is handed on as "NNR0" and its inflated bytes.
-  async function unpack({ parts, data }) {
+  // All recordings of a model come as one stream, column by column (packs.py); each is put together again and handed
+  // on as "NNR0" and its bytes.
+  async function unpack({ paths, columns, parts, data }) {
     const stream = new Blob([bytes(data)]).stream().pipeThrough(new DecompressionStream("deflate"));
     const whole = new Uint8Array(await new Response(stream).arrayBuffer());
-    let offset = 0;
-    return parts.map(([path, length]) => {
-      const recording = new Uint8Array(4 + length);
+    const recordings = parts.map((pieces) => {
+      const recording = new Uint8Array(pieces.reduce((sum, [length]) => sum + length, 4));
       recording.set([78, 78, 82, 48]); // N N R 0
-      recording.set(whole.subarray(offset, offset + length), 4);
-      offset += length;
-      return { path, bytes: new DataView(recording.buffer) };
+      return recording;
     });
+    const ends = recordings.map(() => 4);
+    let offset = 0;
+    columns.forEach(([size, differences], column) => {
+      parts.forEach((pieces, k) => {
+        if (column >= pieces.length) return;
+        const [length, frame] = pieces[column];
+        const piece = together(whole.subarray(offset, offset + length), size);
+        if (differences && frame) addUp(piece, size, frame);
+        recordings[k].set(piece, ends[k]);
+        ends[k] += length;
+        offset += length;
+      });
+    });
+    return recordings.map((recording, k) => ({ path: paths[k], bytes: new DataView(recording.buffer) }));
+  }
+
+  // Numbers of `size` bytes from all their first bytes, all their second bytes and so on.
+  function together(planes, size) {
+    const piece = new Uint8Array(planes.length);
+    for (let k = 0, from = 0; k < size; k++) {
+      for (let to = k; to < piece.length; to += size) piece[to] = planes[from++];
+    }
+    return piece;
+  }
+
+  // Each frame from its difference to the frame before, on the bits of its numbers.
+  function addUp(piece, size, frame) {
+    const numbers = new { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array, 8: BigUint64Array }[size](piece.buffer);
+    for (let i = frame; i < numbers.length; i++) numbers[i] += numbers[i - frame];
   }
 
   // The state of one widget: what a view may ask of it is what anywidget promises. All views of a model share it.
@@ -106,21 +133,22 @@
   // What a page adds to Jupyter's protocol. `compute`, where the book has it, runs a recording in the page itself.
   const page = { compute: undefined };
 
+  // Programs and style sheets of a page begin alike: each is stored as the numbers of its parts.
+  const whole = (parts, texts) => parts.map((part) => texts[part]).join("");
+
   const started = new Map();
   async function definition(model, texts) {
-    const exported = (await load(texts[model.get("_esm")])).default;
+    const exported = (await load(whole(model.get("_esm"), texts))).default;
     const widget = typeof exported === "function" ? await exported() : exported;
     await widget.initialize?.({ model, page });
     return widget;
   }
 
-  async function show(script, models, texts) {
+  async function show(script, model, texts) {
     const { model_id: id } = read(script);
-    const model = models.get(id);
-    if (!model) return;
     if (!started.has(id)) started.set(id, definition(model, texts));
     const widget = await started.get(id);
-    if (model.get("_css") !== undefined) style(texts[model.get("_css")]);
+    if (model.get("_css")) style(whole(model.get("_css"), texts));
 
     const place = script.closest(".livepage-figure") ?? script.parentElement;
     const poster = place.querySelector(".livepage-poster");
@@ -157,27 +185,33 @@
   }
 
   // `jslink` and `jsdlink`: two traits that follow each other.
-  function link(model, models) {
+  function link(values, models) {
     const [[source, from], [target, to]] = ["source", "target"].map((end) => {
-      const [reference, name] = model.get(end);
+      const [reference, name] = values[end];
       return [models.get(reference.replace("IPY_MODEL_", "")), name];
     });
     if (!source || !target) return;
     const follow = (a, x, b, y) => a.on(`change:${x}`, () => b.set(y, a.get(x)));
     follow(source, from, target, to);
-    if (model.get("_model_name") === "LinkModel") follow(target, to, source, from);
+    if (values._model_name === "LinkModel") follow(target, to, source, from);
   }
 
   async function bringToLife() {
     const script = document.querySelector(`script[type="${STATE}"]`);
     if (!script) return;
     const { state, texts } = read(script);
+    // One after the other, in the order in which they stand: the first figure need not wait for the last.
     const models = new Map();
-    for (const [id, model] of Object.entries(state)) models.set(id, await Model.from(model));
-    for (const model of models.values()) if (/LinkModel$/.test(model.get("_model_name"))) link(model, models);
     for (const view of document.querySelectorAll(`script[type="${VIEW}"]`)) {
-      show(view, models, texts).catch((error) => console.error("A figure could not be shown; its picture stays.", error));
+      const { model_id: id } = read(view);
+      if (!state[id]) continue;
+      if (!models.has(id)) models.set(id, await Model.from(state[id]));
+      show(view, models.get(id), texts).catch((error) => {
+        console.error("A figure could not be shown; its picture stays.", error);
+      });
     }
+    const links = Object.values(state).filter(({ model_name: name }) => /LinkModel$/.test(name));
+    for (const { state: values } of links) link(values, models);
   }
 
   // ---- predictions --------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class LandscapeRace(Instrument):
         Column(f"loss_{racer}", words[0].upper() + words[1:], 5) for racer, words in zip(RACERS, WORDS, strict=True)
     )
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
-        "points": Encoding("u2", lo=-2 * WIDE, hi=2 * WIDE),
+        "points": Encoding("u2", lo=-2 * WIDE, hi=2 * WIDE, levels=4097),
         "bands": Encoding("u1", lo=0, hi=255),
         **{f"loss_{racer}": Encoding("f4", bits=14) for racer in RACERS},
     }

@@ -77,7 +77,13 @@ class StepSize(Instrument):
         choice("momentum", "Momentum β", {0: "0 (none)", 0.9: "0.9"}),
         choice("curvature", "Curvature along b", {2: "2 (κ = 5)", 0.2: "0.2 (κ = 50)"}),
     )
-    ENCODINGS = {"w": Encoding("f4"), "b": Encoding("f4"), "sections": Encoding("u2")}  # noqa: RUF012 (a declaration, never changed)
+    ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
+        "w": Encoding("f4", bits=18),
+        "b": Encoding("f4", bits=18),
+        "loss": Encoding("f4", bits=18),
+        "height": Encoding("f4", bits=10),
+        "sections": Encoding("u2"),
+    }
     COLUMNS = (Column("w", "w", 4), Column("b", "b", 4), Column("loss", "Loss", 6))
 
     @staticmethod

@@ -192,8 +192,8 @@ export default instrument({
 
     function describe(node, at) {
       const values = at.get("weights");
-      const weights = node.incoming.map((weight) => number(values[weight.at], 3)).join(", ");
-      return node.layer === 0 ? node.name : `${node.name}: weights ${weights}; bias ${number(values[node.bias], 3)}.`;
+      const weights = node.incoming.map((weight) => number(values[weight.at], 2)).join(", ");
+      return node.layer === 0 ? node.name : `${node.name}: weights ${weights}; bias ${number(values[node.bias], 2)}.`;
     }
 
     function draw(at) {
@@ -204,7 +204,7 @@ export default instrument({
       network.press(pinned && network.node(pinned));
       if (weight) {
         readout.textContent = `Weight from ${weight.from.name.toLowerCase()} to ${weight.to.name.toLowerCase()}: ${
-          number(at.get("weights")[weight.at], 3)}`;
+          number(at.get("weights")[weight.at], 2)}`;
       } else {
         readout.textContent = node ? describe(node, at)
           : "Thicker lines are larger weights; blue is negative, orange positive. Point at a line or a neuron.";

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SURFACE = 32  # pixels on a side of the decision surface
-NEURON = 10  # and of a neuron's own map
+NEURON = 8  # and of a neuron's own map
 FRAMES = 60
 SHARE = 0.75  # of the examples train the network, the others are held out
 LARGEST = 3e38  # a diverging weight is drawn no larger than this, the largest number that 4 bytes hold
@@ -122,10 +122,10 @@ class TrainingStepper(Instrument):
         Column("unforked_loss", "Training loss without the fork", 4),
     )
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
-        "surface": Encoding("u1", lo=-1, hi=1, levels=49, delta=True),
+        "surface": Encoding("u1", lo=-1, hi=1, levels=33),
         "neurons": Encoding("u1", lo=-1, hi=1, levels=17, delta=True),
         "features": Encoding("u1", lo=-1, hi=1, levels=17),
-        "weights": Encoding("f4", bits=9, delta=True),
+        "weights": Encoding("f4", bits=8, delta=True),
         "curve": Encoding("f4", bits=9, delta=True),
     }
 

@@ -151,7 +151,7 @@ def figures(page: str) -> list[Figure]:
         state = model["state"]
         if "instrument" not in state:
             continue
-        stored = [path for path, _ in model["pack"]["parts"]]
+        stored = model["pack"]["paths"]
         assert ["recording"] in stored
         bank = (path[1] for path in stored if path[0] == "bank")
         found.append(

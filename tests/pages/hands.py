@@ -29,6 +29,7 @@ PICTURE = """root => {
     if (part.tagName === "CANVAS") return part.toDataURL();
     const alone = part.cloneNode(false);
     for (const name of ["class", "id", "name", "for", "clip-path"]) alone.removeAttribute(name);
+    if (!alone.getAttribute("style")) alone.removeAttribute("style"); // left empty by a screenshot
     return [...part.classList].sort().join(" ") + alone.outerHTML + (part.children.length ? "" : part.textContent);
   };
   return [...root.querySelectorAll(".nn-stage *")].filter(part => !part.closest("button") && visible(part)).map(text);
