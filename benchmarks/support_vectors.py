@@ -1,6 +1,7 @@
 """How well a support vector machine reads the digits, on the ten splits of the chapter and on ten of scikit-learn's.
 
-``python -m benchmarks.support_vectors`` prints it. It needs scikit-learn, which ``make bench`` installs into an environment of its own; the book itself does not.
+``python -m benchmarks.support_vectors`` prints it. It needs scikit-learn, which ``make bench`` installs into an
+environment of its own; the book itself does not.
 """
 
 from __future__ import annotations
