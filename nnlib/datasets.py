@@ -88,6 +88,7 @@ class Dataset:
         cut = min(max(round(fraction * len(self)), 1), len(self) - 1)
         if stratified:
             order = self._by_class(order, fraction, cut)
+            rng.shuffle(order[cut:])  # who is left over comes class by class
         return self._rows(order[:cut]), self._rows(order[cut:])
 
     def _by_class(self, order: np.ndarray, fraction: float, cut: int) -> np.ndarray:

@@ -317,7 +317,10 @@ def neighbours(train: Dataset, X, k: int) -> np.ndarray:
     """
     if check_count("k", k) > len(train):
         raise SettingError(f"k is {k}, but there are only {len(train)} training examples")
-    return np.argsort(_squared_distances(X, train.X), axis=1, kind="stable")[:, :k]
+    distances = _squared_distances(X, train.X)  # (n, training examples)
+    farthest = np.partition(distances, k - 1, axis=1)[:, k - 1]
+    near = [np.flatnonzero(row <= limit) for row, limit in zip(distances, farthest, strict=True)]
+    return np.stack([rows[np.argsort(row[rows], kind="stable")[:k]] for row, rows in zip(distances, near, strict=True)])
 
 
 def nearest_neighbours(train: Dataset, X, k: int = 3) -> np.ndarray:

@@ -26,7 +26,7 @@ from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choi
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SEEDS, EPOCHS, SHOWN, PATIENCE = 5, 20, 18, 4
+SEEDS, EPOCHS, SHOWN, PATIENCE = 5, 15, 18, 3
 FAULTS = {"labels": "wrong labels", "examples": "few examples", "shift": "shifted images"}
 LEVELS = {
     "labels": (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6),
@@ -104,12 +104,12 @@ class DataQuality(Instrument):
 
         frame = {name: array[step] for name, array in recording.frames.items()}
         still, meta = recording.static, recording.meta
-        made, (plot, wall) = figures.figure(8.0, 3.4, columns=2, width_ratios=[1.6, 1])
+        made, (plot, wall) = figures.figure(7.2, 3.0, columns=2, width_ratios=[1.6, 1])
         x = np.arange(len(still["levels"]))
         for k, name in enumerate(meta["methods"]):
             colour = (*figures.CLASSES, figures.INK)[k]
-            plot.fill_between(x, still["low"][k], still["high"][k], color=colour, alpha=0.15, linewidth=0)
-            plot.plot(x, still["mean"][k], color=colour, label=name)
+            mean, reach = still["mean"][k], [still["mean"][k] - still["low"][k], still["high"][k] - still["mean"][k]]
+            plot.errorbar(x, mean, reach, color=colour, label=name, linewidth=1.4, elinewidth=0.8)
         plot.legend(fontsize=7, loc="lower left")
         plot.axvline(step, color=figures.MUTED, linewidth=0.8)
         plot.set(xticks=x, ylabel="accuracy", xlabel=AXES[meta["fault"]])
@@ -137,7 +137,9 @@ def _words(fault: str, level: float) -> str:
         return f"{100 * level:.0f} % of the training labels are wrong"
     if fault == "examples":
         return f"{level:,} training images"
-    return f"Test images shifted by {level:g} pixels" if level else "Test images as they are"
+    if not level:
+        return "Test images as they are"
+    return f"Test images shifted by {level:g} {'pixel' if level == 1 else 'pixels'}"
 
 
 def _split(seed: int) -> tuple[Dataset, Dataset]:

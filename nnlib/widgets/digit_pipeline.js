@@ -21,8 +21,8 @@ export default instrument({
     const chosen = plot.marks.appendChild(svg("line", { class: "dpl-best" }));
     const below = figure.stage.appendChild(html("div", { class: "nn-row nn-gap" }));
     const [units, table] = [panel("units", below), panel("table", below)];
-    heading(units, "Weights of 16 hidden neurons: blue against, orange for");
-    const weights = units.appendChild(html("div", { class: "dpl-weights", role: "img", "aria-label": "The weights of sixteen hidden neurons, each as an image" }));
+    heading(units, "Weights of 20 hidden neurons: blue against, orange for");
+    const weights = units.appendChild(html("div", { class: "dpl-weights", role: "img", "aria-label": "The weights of twenty hidden neurons, each as an image" }));
     const tableHeading = heading(table, "");
     const matrix = figure.chart(table, {
       label: "Which digit is taken for which", height: (width) => Math.min(width, 250), margin: { left: 40, bottom: 40, top: 4, right: 4 },

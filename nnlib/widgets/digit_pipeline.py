@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STAGES = ("Look", "Split", "Scale", "Start", "Train", "Choose", "Test")
-EPOCHS, HIDDEN, SHOWN, UNITS = 30, 32, 20, 16
+EPOCHS, HIDDEN, SHOWN, UNITS = 30, 32, 20, 20
 DATA = {"clean": "1,078", "few": "100", "mislabelled": "1,078, a fifth with a wrong label"}
 AGAINST = {"none": "nothing", "l2": "L2 penalty, λ = 0.003", "dropout": "dropout of 0.3"}
 
@@ -31,7 +31,7 @@ class DigitPipeline(Instrument):
     TITLE = "From images to one honest number"
     ALT = (
         "Twenty handwritten digits with the answer of a network below each, the curves of training and validation loss "
-        "over the epochs, the weights of sixteen hidden neurons as images, and the table of which digit is taken for "
+        "over the epochs, the weights of twenty hidden neurons as images, and the table of which digit is taken for "
         "which. A strip above names the stages: look, split, scale, start, train, choose, test."
     )
     FIGURE_ID = "pipeline"
@@ -185,10 +185,10 @@ class DigitPipeline(Instrument):
             axes[1].semilogy(curve, color=colour)
             axes[1].annotate(label, (len(curve) - 1, curve[-1]), color=colour, ha="right", va="bottom")
         axes[1].set(xlabel="epoch", title="loss")
-        weights = frame["weights"].reshape(4, 4, 8, 8)[:, :, ::-1]
-        tiles = np.pad(weights, ((0, 0), (0, 0), (0, 1), (0, 1))).transpose(0, 2, 1, 3).reshape(36, 36)
+        weights = frame["weights"].reshape(4, 5, 8, 8)[:, :, ::-1]
+        tiles = np.pad(weights, ((0, 0), (0, 0), (0, 1), (0, 1))).transpose(0, 2, 1, 3).reshape(36, 45)
         axes[2].imshow(tiles, cmap=figures.diverging(), vmin=-1, vmax=1)
-        axes[2].set_title("weights of 16 hidden neurons")
+        axes[2].set_title("weights of 20 hidden neurons")
         for plain in axes[[0, 2]]:
             plain.set(xticks=[], yticks=[])
         return made
