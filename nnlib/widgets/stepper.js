@@ -505,7 +505,7 @@ function mountFigure(spec, model, el, page) {
       adopt(next, next.source, target);
       showSettings();
       if (!page && source === bank) tell("settings", wanted);
-      if (byReader) writeState();
+      if (byReader) touched();
       if (wasPlaying) start();
     } catch (error) {
       if (!signal.aborted) complain(error.message, true);
