@@ -171,6 +171,7 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) ->
     quietly = _context_without_warnings().run
     update = partial(quietly, fast_update(optimizer, examples.sums))
     plans: dict[int | None, Plan] = {}
+    is_chain = net.is_chain  # any other network has no plan: it takes every step in the plain form
     epoch = 0 if start is None else start.epoch
     if start is None:
         index, parameters, state = 0, net.parameters.copy(), optimizer.start(net.parameters)
@@ -194,12 +195,14 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) ->
         elif index:
             epoch = index
         net.parameters[:] = parameters
-        if size not in plans:
-            plans[size] = examples.plan(size)
-        value, gradient, finite = quietly(plans[size].run, batch)
-        if penalty is not None:
+        finite = is_chain
+        if is_chain:
+            if size not in plans:
+                plans[size] = examples.plan(size)
+            value, gradient, finite = quietly(plans[size].run, batch)
+        if finite and penalty is not None:
             value, gradient = quietly(_add_penalty, net, penalty, value, gradient)
-            finite = finite and np.isfinite(value) and np.isfinite(gradient).all()
+            finite = np.isfinite(value) and np.isfinite(gradient).all()
         if not finite:
             value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, index, optimizer, step)
         parameters.setflags(write=False)

@@ -91,7 +91,8 @@ function formatValue(value) {
 
 // -------------------------------------------------------------------------------------------- where frames come from
 // A source is {kind, has(settings), frames(settings, {signal, onFrames})}: frames promises a recording; onFrames may be
-// called before that with the frames so far; an aborted signal means that nobody waits any more.
+// called before that with the frames so far, onProgress with {stage, loaded, total} while the source itself starts; an
+// aborted signal means that nobody waits any more.
 
 /** Recordings that came with the page (or were seen before). */
 function bankSource(model, key) {
@@ -147,9 +148,9 @@ function workerSource(page, name) {
   return {
     kind: "worker",
     has: () => true,
-    async frames(settings, { signal, onFrames }) {
+    async frames(settings, { signal, onFrames, onProgress }) {
       const partial = async (bytes) => onFrames(await readRecording(bytes));
-      return readRecording(await page.compute(name, settings, { signal, onFrames: partial }));
+      return readRecording(await page.compute(name, settings, { signal, onFrames: partial, onProgress }));
     },
   };
 }
@@ -270,6 +271,9 @@ function mountFigure(spec, model, el, page) {
   const form = html("form", { class: "nn-settings", "aria-label": `Settings of ${model.get("title")}` });
   const explore = html("div", { class: "nn-settings nn-explore" });
   const stage = html("div", { class: "nn-stage" });
+  const meter = html("progress", { "aria-label": "Starting Python" });
+  const stageOfStart = html("span");
+  const waiting = html("div", { class: "nn-waiting", hidden: true }, html("div", {}, meter, stageOfStart));
   const message = html("p", { class: "nn-message", role: "alert", hidden: true });
   const [reset, back, play, forward] = [
     iconButton("reset", "Reset"), iconButton("back", "Step back"), iconButton("play", "Play"), iconButton("forward", "Step forward"),
@@ -287,7 +291,7 @@ function mountFigure(spec, model, el, page) {
     "data-lm-suppress-shortcuts": "true", // in JupyterLab, Enter and the arrow keys are the figure's while it has the focus
   },
   html("p", { class: "nn-title", id: titleId }, model.get("title")),
-  form, explore, stage, message,
+  form, explore, stage, waiting, message,
   html("div", { class: "nn-transport" }, reset, back, play, forward, slider, count),
   status, html("div", { class: "nn-more" }, tableBox, codeBox));
   el.append(root);
@@ -296,6 +300,7 @@ function mountFigure(spec, model, el, page) {
   let recording = null;
   let wanted = { ...defaults };
   let step = 0;
+  let heading = null; // the step that was asked for, while its frames are still awaited
   let asking = new AbortController();
   let playing = null;
   let colours = readColours(root);
@@ -396,6 +401,7 @@ function mountFigure(spec, model, el, page) {
   }
   function goto(index) {
     const next = Math.min(Math.max(0, index), recording.count - 1);
+    heading = next;
     if (next === step && root.dataset.ready) return;
     step = next;
     draw();
@@ -463,7 +469,15 @@ function mountFigure(spec, model, el, page) {
     button.addEventListener("click", () => request({ ...figure.settings }));
     message.append(" ", button);
   }
-  function adopt(next, kind, target = next.meta.newest ? next.count - 1 : step) {
+  /** Say how far the start of Python is, over the drawing, so that nothing moves. */
+  function showStart({ stage: what, loaded, total }) {
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+    stageOfStart.textContent = total ? `${what}: ${megabytes(loaded)} of ${megabytes(total)} MB` : `${what} …`;
+    if (total) place(meter, { max: total, value: Math.min(loaded, total) });
+    else meter.removeAttribute("value");
+    waiting.hidden = false;
+  }
+  function adopt(next, kind, target) {
     const sameAxes = recording && JSON.stringify(next.meta.axes) === JSON.stringify(recording.meta.axes);
     recording = next;
     step = Math.min(Math.max(0, target), recording.count - 1);
@@ -496,13 +510,19 @@ function mountFigure(spec, model, el, page) {
     const wasPlaying = Boolean(playing);
     pause();
     root.setAttribute("aria-busy", "true");
+    heading = target ?? null;
+    const before = step;
+    const aim = (next) => heading ?? (next.meta.newest ? next.count - 1 : before);
     try {
-      const onFrames = (partial) => signal.aborted || adopt(partial, source.kind, target);
-      const next = await source.frames(settings, { signal, onFrames });
+      const next = await source.frames(settings, {
+        signal,
+        onFrames: (partial) => signal.aborted || adopt(partial, source.kind, aim(partial)),
+        onProgress: (state) => signal.aborted || showStart(state),
+      });
       if (signal.aborted) return;
       wanted = { ...next.meta.settings };
       bank.remember(wanted, next, source.kind);
-      adopt(next, next.source, target);
+      adopt(next, next.source, aim(next));
       showSettings();
       if (!page && source === bank) tell("settings", wanted);
       if (byReader) touched();
@@ -510,7 +530,10 @@ function mountFigure(spec, model, el, page) {
     } catch (error) {
       if (!signal.aborted) complain(error.message, true);
     } finally {
-      if (!signal.aborted) root.removeAttribute("aria-busy");
+      if (!signal.aborted) {
+        root.removeAttribute("aria-busy");
+        waiting.hidden = true;
+      }
     }
   }
   const labelOf = (control, value) => (
@@ -660,11 +683,13 @@ function mountFigure(spec, model, el, page) {
     themed.observe(target, { attributes: true, attributeFilter: ["data-theme", "data-mode", "data-jp-theme-light", "class"] });
   }
   let width = 0;
-  const sized = new ResizeObserver(() => {
+  const fit = () => {
     if (stage.clientWidth === width || !stage.clientWidth) return;
     width = stage.clientWidth;
     if (recording) restart();
-  });
+  };
+  // In the next frame: to draw at once would change the size again while it is being observed.
+  const sized = new ResizeObserver(() => requestAnimationFrame(fit));
   cleanUps.push(() => themed.disconnect(), () => sized.disconnect());
 
   // Begin: what the URL asks for, or what the author chose.
