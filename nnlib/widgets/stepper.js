@@ -530,7 +530,7 @@ function mountFigure(spec, model, el, page) {
       adopt(next, next.source, aim(next));
       showSettings();
       if (!page && source === bank) tell("settings", wanted);
-      if (byReader) writeState();
+      if (byReader) touched();
       if (wasPlaying) start();
     } catch (error) {
       if (!signal.aborted) complain(error.message, true);

@@ -353,7 +353,7 @@ def test_a_fork_shows_both_futures_side_by_side(live: Open) -> None:
     hands = live(figure_of("fork_at"))
     planes = hands.root.locator(".training-plane:visible")
     expect(planes).to_have_count(1)
-    expect(hands.setting("η after the fork")).to_have_count(0)
+    expect(hands.setting("η after the fork")).to_be_hidden()
     hands.slider.fill("30")
     hands.at(30)
     with hands.redrawn():
