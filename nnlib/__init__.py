@@ -11,9 +11,9 @@ from nnlib.backpropagation import (
     check_gradient,
     loss_and_gradient,
 )
-from nnlib.datasets import DATASETS, Dataset
+from nnlib.datasets import DATASETS, Dataset, from_csv
 from nnlib.dropout import Dropout
-from nnlib.errors import DTypeError, NnlibError, NonFiniteError, SettingError, ShapeError, TargetError
+from nnlib.errors import DTypeError, NnlibError, NonFiniteError, SettingError, ShapeError, TableError, TargetError
 from nnlib.gradient_descent import Step, descend
 from nnlib.graph import Graph
 from nnlib.initialisation import INITIALISATIONS, Initialisation
@@ -52,12 +52,14 @@ __all__ = [
     "SettingError",
     "ShapeError",
     "Step",
+    "TableError",
     "TargetError",
     "Trace",
     "backward",
     "build_bumps",
     "check_gradient",
     "descend",
+    "from_csv",
     "log_softmax",
     "loss_and_gradient",
     "mistake_bound",

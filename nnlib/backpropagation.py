@@ -43,6 +43,8 @@ def backward(net: Network, trace: Trace, output_slope: np.ndarray) -> BackwardTr
         δ^{(l)} = A'^{(l)} \odot f'(Z^{(l)}), \qquad \nabla_W = {X^{(l)}}^\top δ^{(l)}, \qquad
         \nabla_b = \textstyle\sum_{\text{batch}} δ^{(l)}, \qquad A'^{(l-1)} = δ^{(l)} {W^{(l)}}^\top
 
+    With shortcuts a layer's input is seen by all later layers as well, and their slopes along it are added.
+
     Parameters
     ----------
     net : Network
@@ -76,13 +78,20 @@ def backward(net: Network, trace: Trace, output_slope: np.ndarray) -> BackwardTr
             f"output_slope should have the shape of the output, {trace.output.shape}, got {np.shape(output_slope)}"
         )
     gradient = np.empty_like(net.parameters, dtype=trace.output.dtype)
-    slope, deltas = output_slope, []
-    for layer, seen, block in zip(net.layers[::-1], trace.layers[::-1], net.blocks(gradient)[::-1], strict=True):
+    blocks = net.blocks(gradient)
+    slope, passed_by, deltas = output_slope, 0.0, []
+    for number in range(len(net.layers) - 1, -1, -1):
+        layer, seen, block = net.layers[number], trace.layers[number], blocks[number]
         slope = slope if seen.mask is None else slope * seen.mask
         delta = slope * layer.activation.derivative(seen.z, seen.a)  # (batch, outputs)
         block[:-1] = seen.x.T @ delta  # (inputs, outputs)
         block[-1] = delta.sum(axis=0)  # (outputs,)
-        slope = delta @ layer.W.T  # (batch, inputs)
+        slope = delta @ layer.weights.T  # (batch, inputs)
+        if layer.mask is not None:
+            block[:-1] *= layer.mask
+        if net.shortcuts:  # the last columns of what the layer saw are the layer before it, the others passed that by
+            slope = slope + passed_by
+            passed_by, slope = np.split(slope, [layer.inputs - net.sizes[number]], axis=1)
         deltas.append(delta)
     return BackwardTrace(gradient, tuple(deltas[::-1]), slope)
 

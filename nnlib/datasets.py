@@ -5,14 +5,18 @@ All but the digits are drawn from formulas, so the truth behind the points is kn
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 import numpy as np
 
-from nnlib.errors import SettingError, check_count, check_number, check_rng
+from nnlib.errors import DTypeError, SettingError, TableError, check_count, check_number, check_rng
+
+REACH = 1.8  # a feature from a table that goes farther from 0 is scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,35 @@ class Dataset:
             order = self._by_class(order, fraction, cut)
             rng.shuffle(order[cut:])  # who is left over comes class by class
         return self._rows(order[:cut]), self._rows(order[cut:])
+
+    def hold_out(self, every: int) -> tuple[Dataset, Dataset]:
+        r"""Hold out every n-th example, with no luck involved: examples added later move none of the earlier ones.
+
+        Parameters
+        ----------
+        every : int
+            At least 2.
+
+        Returns
+        -------
+        train, held_out : Dataset
+
+        Raises
+        ------
+        SettingError
+            If there are fewer than `every` examples.
+
+        Examples
+        --------
+        >>> train, held_out = from_csv("0,0,a\n0,1,b\n1,0,b\n1,1,a\n0.5,0,b").hold_out(every=4)
+        >>> len(train), held_out.X.tolist()
+        (4, [[1.0, 1.0]])
+        """
+        check_count("every", every, at_least=2)
+        if len(self) < every:
+            raise SettingError(f"one in {every} examples can be held out of at least {every}; got {len(self)}")
+        turn = np.arange(len(self)) % every == every - 1
+        return self._rows(np.flatnonzero(~turn)), self._rows(np.flatnonzero(turn))
 
     def _by_class(self, order: np.ndarray, fraction: float, cut: int) -> np.ndarray:
         """Put the rows that each class gives to the first part in front, `cut` in all; the order is kept."""
@@ -247,3 +280,100 @@ def digits(n: int = 1797, noise: float = 0.0, *, rng: np.random.Generator) -> Da
 DATASETS: dict[str, Callable[..., Dataset]] = {
     make.__name__: make for make in (xor, moons, circles, blobs, spirals, sine, digits)
 }
+
+
+def from_csv(text: str) -> Dataset:
+    r"""Return the points of a table: each line holds two features and one of two classes.
+
+    Commas, semicolons, tabs or spaces divide the columns; without commas between them, numbers may have decimal
+    commas. A first line without numbers names the columns. Empty lines and lines that begin with # are left out.
+    The classes are any two words or numbers; class 0 is the smaller number, or the first in the alphabet. A feature
+    that goes farther from 0 than 1.8 is scaled, its smallest value to -1 and its largest to 1.
+
+    Parameters
+    ----------
+    text : str
+        The table itself, such as ``Path("points.csv").read_text()``.
+
+    Returns
+    -------
+    Dataset
+        In the order of the lines, called "own".
+
+    Raises
+    ------
+    TableError
+        With the line that cannot be read, and why.
+
+    Examples
+    --------
+    >>> data = from_csv("width;height;species\n2,5;10;rose\n3,5;30;lily\n3,0;20;lily")
+    >>> data.X.tolist(), data.y.tolist()
+    ([[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0]], [1, 0, 0])
+    >>> from_csv("0.1,0.2,rose\n0.3,wide,lily")
+    Traceback (most recent call last):
+    nnlib.errors.TableError: line 2: the second feature should be a number, got 'wide'
+    """
+    if not isinstance(text, str):
+        raise DTypeError(f'text should be the table itself, as in Path("points.csv").read_text(), got {text!r:.60}')
+    rows, labels = [], {}
+    for index, (line, row) in enumerate(_records(text)):
+        if len(row) != 3:
+            raise TableError(
+                "there should be three columns, two features and the class, divided by commas; "
+                f"got {len(row)} column{'s' * (len(row) != 1)}",
+                line=line,
+            )
+        numbers = [_number(cell) for cell in row[:2]]
+        if index == 0 and all(row[:2]) and numbers == [None, None]:
+            continue  # the names of the columns
+        for which, cell, number in zip(("first", "second"), row, numbers, strict=False):
+            if not cell:
+                raise TableError(f"the {which} feature is missing; fill it in or leave the line out", line=line)
+            if number is None:
+                raise TableError(f"the {which} feature should be a number, got {cell!r:.40}", line=line)
+            if not math.isfinite(number):
+                raise TableError(f"the {which} feature is {number}; mend it or leave the line out", line=line)
+        if not row[2]:
+            raise TableError("the class is missing; fill it in or leave the line out", line=line)
+        value = _number(row[2])
+        label = row[2] if value is None or math.isnan(value) else value
+        if label not in labels and len(labels) == 2:
+            one, other = (f"{seen!r:.40}" for seen in labels.values())
+            raise TableError(f"{row[2]!r:.40} is a third class, after {one} and {other}; keep two", line=line)
+        labels.setdefault(label, row[2])
+        rows.append((*numbers, label))
+    if not rows:
+        raise TableError("the table holds no points; each line should be two features and a class, as in 0.5,-0.2,1")
+    if len(labels) < 2:
+        raise TableError(f"all points are of class {labels.popitem()[1]!r:.40}; there should be two classes")
+    zero, _ = sorted(labels, key=lambda label: (isinstance(label, str), label))
+    X = np.array([row[:2] for row in rows])
+    for column in X.T:
+        lo, hi = column.min(), column.max()
+        if max(-lo, hi) > REACH:
+            middle, half = lo / 2 + hi / 2, hi / 2 - lo / 2
+            column[:] = (column - middle) / half if half else 0
+    return Dataset(X, np.array([int(label != zero) for *_, label in rows]), "binary", 2, "own")
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the cells of each line that holds something."""
+    lines = [line.strip(" ") for line in text.removeprefix("\ufeff").splitlines()]
+    told = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    divider = next((mark for mark in "\t;," if told and mark in told[0][1]), " ")
+    for number, line in told:
+        try:
+            (cells,) = csv.reader([line], delimiter=divider, skipinitialspace=True)
+        except csv.Error as error:
+            raise TableError(f"it cannot be divided into columns: {error}", line=number) from error
+        if divider != ",":
+            cells[:2] = [cell.replace(",", ".") for cell in cells[:2]]
+        yield number, [cell.strip() for cell in cells]
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None

@@ -33,6 +33,20 @@ class DTypeError(NnlibError, TypeError):
     """An array holds something that is not a number of the kind needed."""
 
 
+class TableError(NnlibError, ValueError):
+    """A table of data cannot be read.
+
+    Attributes
+    ----------
+    line : int or None
+        The line at fault, counted from 1; None for the table as a whole.
+    """
+
+    def __init__(self, message: str, *, line: int | None = None):
+        super().__init__(message if line is None else f"line {line}: {message}")
+        self.line = line
+
+
 class NonFiniteError(NnlibError, ValueError):
     """Training met an infinity or a NaN.
 
@@ -46,11 +60,24 @@ class NonFiniteError(NnlibError, ValueError):
         The array and the position in it, such as ``"z[3, 0]"`` or ``"loss"``.
     value : float
         The bad value itself: ``inf``, ``-inf`` or ``nan``.
+    formula, numbers : str
+        How the bad value was computed, in symbols and with its numbers; empty outside training.
     """
 
-    def __init__(self, message: str, *, step: int | None = None, layer: int | None = None, where: str, value: float):
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: int | None = None,
+        layer: int | None = None,
+        where: str,
+        value: float,
+        formula: str = "",
+        numbers: str = "",
+    ):
         super().__init__(message)
         self.step, self.layer, self.where, self.value = step, layer, where, value
+        self.formula, self.numbers = formula, numbers
 
 
 def look_up(kind: str, name: Any, registry: Mapping[str, Any]) -> Any:

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlib.autopsy import first_bad, non_finite
 from nnlib.backpropagation import backward
 from nnlib.dropout import Dropout, as_dropout
 from nnlib.errors import NonFiniteError, SettingError, ShapeError, check_count, check_rng
 from nnlib.losses import Loss
-from nnlib.network import Network, Trace
+from nnlib.network import Network
 from nnlib.optimizers import Optimizer, State, as_optimizer
 from nnlib.penalties import Penalty, as_penalty
 from nnlib.plan import Examples, Plan, Update, fast_update
@@ -148,7 +149,7 @@ def descend(
     examples = Examples(net, loss, X, y)
     for name, values in (("X", examples.X), ("y", examples.y)):
         if not np.isfinite(values).all():
-            where, value = _first_bad(name, values)
+            where, _, value = first_bad(name, values)
             raise NonFiniteError(f"{where} is {value}; clean the data before training", where=where, value=value)
     shuffle = None
     if batch_size is not None:
@@ -175,11 +176,13 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, sh
     quietly = _context_without_warnings().run
     update = partial(quietly, fast_update(optimizer, examples.sums))
     plans: dict[int | None, Plan] = {}
+    is_chain = net.is_chain  # any other network has no plan: it takes every step in the plain form
     epoch = 0 if start is None else start.epoch
     if start is None:
         index, parameters, state = 0, net.parameters.copy(), optimizer.start(net.parameters)
     else:
         index, parameters, state = _next(start, optimizer, update)
+    step = start
     while True:
         batch, size = None, None
         if batch_size is not None:
@@ -197,18 +200,21 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, sh
         elif index:
             epoch = index
         net.parameters[:] = parameters
-        if size not in plans:
-            plans[size] = examples.plan(size, dropout=dropout is not None)
         masks = None
         if dropout is not None:
-            masks = dropout.masks(net, plans[size].size, index)
-            plans[size].mask(masks)
-        value, gradient, finite = quietly(plans[size].run, batch)
-        if penalty is not None:
+            masks = dropout.masks(net, len(examples) if size is None else size, index)
+        finite = is_chain
+        if is_chain:
+            if size not in plans:
+                plans[size] = examples.plan(size, dropout=dropout is not None)
+            if masks is not None:
+                plans[size].mask(masks)
+            value, gradient, finite = quietly(plans[size].run, batch)
+        if finite and penalty is not None:
             value, gradient = quietly(_add_penalty, net, penalty, value, gradient)
-            finite = finite and np.isfinite(value) and np.isfinite(gradient).all()
+            finite = np.isfinite(value) and np.isfinite(gradient).all()
         if not finite:
-            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, masks, index, optimizer)
+            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, masks, index, optimizer, step)
         parameters.setflags(write=False)
         gradient.setflags(write=False)
         step = Step(index, value, parameters, gradient, batch, epoch, optimizer.name, state, shuffle)
@@ -232,17 +238,29 @@ def _add_penalty(net: Network, penalty: Penalty, value: float, gradient: np.ndar
     return value + penalty.value(net), gradient + penalty.slope(net)
 
 
-def _in_plain_form(net, examples, batch, penalty, masks, index, optimizer) -> tuple[float, np.ndarray]:
+def _in_plain_form(net, examples, batch, penalty, masks, index, optimizer, before) -> tuple[float, np.ndarray]:
     """Do a step again in its plain form, in which a number that is not finite can be named."""
     rows = slice(None) if batch is None else batch
     loss, target = examples.loss, examples.y[rows]
     trace = net.forward(examples.X[rows], masks=masks)
     value = loss.mean(trace.output, target)
-    gradient = backward(net, trace, loss.mean_slope(trace.output, target)).gradient
+    sweep = backward(net, trace, loss.mean_slope(trace.output, target))
+    gradient = sweep.gradient
     if penalty is not None:
         value, gradient = _add_penalty(net, penalty, value, gradient)
     if not (np.isfinite(value) and np.isfinite(gradient).all()):
-        raise _non_finite(net, trace, value, gradient, index, optimizer)
+        raise non_finite(
+            net,
+            loss,
+            target,
+            trace,
+            value,
+            sweep,
+            gradient=gradient,
+            index=index,
+            optimizer=optimizer,
+            before=None if before is None else (before.parameters, before.gradient),
+        )
     return value, gradient
 
 
@@ -250,41 +268,3 @@ def _generator(state: dict[str, Any]) -> np.random.Generator:
     bits = getattr(np.random, state["bit_generator"])()
     bits.state = state
     return np.random.Generator(bits)
-
-
-def _first_bad(name: str, values: np.ndarray) -> tuple[str, float]:
-    position = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
-    return f"{name}[{', '.join(map(str, position))}]", float(values[position])
-
-
-def _non_finite(
-    net: Network, trace: Trace, value: float, gradient: np.ndarray, index: int, optimizer: Optimizer
-) -> NonFiniteError:
-    """Return the error that names the first bad number, in the order in which they were computed."""
-    forward = [
-        (number, name, array)
-        for number, (layer, seen) in enumerate(zip(net.layers, trace.layers, strict=True))
-        for name, array in (("W", layer.W), ("b", layer.b), ("z", seen.z), ("a", seen.a))
-    ]
-    sweep = [
-        (number, f"gradient of {name}", array)
-        for number, block in reversed(list(enumerate(net.blocks(gradient))))
-        for name, array in (("W", block[:-1]), ("b", block[-1]))
-    ]
-    layer, name, values = next(
-        found for found in (*forward, (None, "loss", np.array([value])), *sweep) if not np.isfinite(found[2]).all()
-    )
-    where, bad = ("loss", value) if layer is None else _first_bad(name, values)
-    place = "the loss" if layer is None else f"{where} of layers[{layer}]"
-    advice = (
-        "the parameters the walk started from are too large or not finite"
-        if index == 0
-        else f"the steps have grown too large; try a learning rate well below {optimizer.rate(index - 1):g}"
-    )
-    return NonFiniteError(
-        f"training stopped at step {index}: {place} is {bad}; {advice}",
-        step=index,
-        layer=layer,
-        where=where,
-        value=bad,
-    )

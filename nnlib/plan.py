@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlib.activations import ACTIVATIONS, Activation
+from nnlib.errors import SettingError
 from nnlib.losses import LOSSES, Loss, as_loss
 from nnlib.network import Network
 from nnlib.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, State
@@ -102,10 +103,17 @@ class Plan:
         What `run` replays, in order, before it makes the mean of the gradient's sums.
     output : ndarray (outputs, batch)
         The network's output after a run, a column for each example.
+
+    Raises
+    ------
+    SettingError
+        If the network has shortcuts or masks.
     """
 
     def __init__(self, examples: Examples, size: int | None = None, *, dropout: bool = False):
         net, loss = examples.net, examples.loss
+        if not net.is_chain:
+            raise SettingError("a plan is for a chain of layers; with shortcuts or masks use loss_and_gradient")
         self.size = len(examples) if size is None else size
         self.calls: list[Call] = []
         make_kernel, target = _loss_kernel(loss, examples.y)

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from nnlib.activations import ACTIVATIONS
 from nnlib.backpropagation import check_gradient, loss_and_gradient
-from nnlib.datasets import DATASETS
+from nnlib.datasets import DATASETS, from_csv
 from nnlib.errors import NnlibError
 from nnlib.gradient_descent import descend
 from nnlib.losses import LOSSES
@@ -179,6 +179,18 @@ def test_any_setting(one, two, three, four):
     refused_or(lambda: next(descend(net, "mse", X, y, optimizer="sgd", start=one)))
     refused_or(lambda: check_gradient(net, "mse", X, y, step=one, tolerance=two, method=three))
     refused_or(lambda: check_gradient(net, "mse", X, y, gradient=four))
+
+
+@fuzz
+@given(st.one_of(ODD, st.text(), st.text("0123456789.,;-+eE\t\n \"'#abnaif")))
+def test_any_table(text):
+    """A table is read or refused, and what is read can be held out and trained on."""
+    data = refused_or(lambda: from_csv(text))
+    if data is None:
+        return
+    assert np.isfinite(data.X).all()
+    assert np.abs(data.X).max() <= 1.8
+    assert set(data.y.tolist()) == {0, 1}
 
 
 def test_huge_batches():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from nnlib.datasets import DATASETS, blobs
-from nnlib.errors import SettingError
+from nnlib.datasets import DATASETS, blobs, from_csv
+from nnlib.errors import DTypeError, SettingError, TableError
 from nnlib.losses import LOSSES
 from nnlib.network import Network
 
@@ -118,6 +118,80 @@ def test_digits_are_the_1797_of_the_repository():
     assert (data.X * 16)[0, :8].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
     some = DATASETS["digits"](n=100, rng=rng())
     assert len(np.unique(some.X, axis=0)) == 100
+
+
+def test_holding_out_every_fourth_moves_no_earlier_example():
+    data = DATASETS["moons"](n=42, rng=rng())
+    train, held_out = data.hold_out(every=4)
+    assert (len(train), len(held_out)) == (32, 10)
+    np.testing.assert_array_equal(held_out.X, data.X[3::4])
+    np.testing.assert_array_equal(held_out.y, data.y[3::4])
+    assert (train.task, train.classes, train.name) == ("binary", 2, "moons")
+    shorter, _ = data._rows(np.arange(20)).hold_out(every=4)
+    np.testing.assert_array_equal(shorter.X, train.X[: len(shorter)])
+    with pytest.raises(SettingError, match="one in 4 examples can be held out of at least 4; got 3"):
+        data._rows(np.arange(3)).hold_out(every=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.5,-1,0\n1.5,0.25,1\n-1.25,0,0",
+        "x1,x2,class\n0.5,-1,0\n1.5,0.25,1\n-1.25,0,0\n",
+        "\ufeff# from my notebook\r\n\r\nx1;x2;class\r\n0,5;-1;0\r\n1,5;0,25;1\r\n-1,25;0;0\r\n",
+        "0.5\t-1\t0\n1.5\t0.25\t1\n\n-1.25\t0\t0",
+        "  0.5  -1   a\n1.5  2.5e-1 b\n-1.25 0 a",
+        '"x one","x two","class"\n"0.5","-1","no"\n"1.5","0.25","yes"\n"-1.25","0","no"',
+        "0.5, -1, 10\n1.5, 0.25, 9.0\n-1.25, 0, 1e1",
+    ],
+    ids=["bare", "names", "semicolons", "tabs", "spaces", "quotes", "numbers"],
+)
+def test_a_table_is_read_however_its_columns_are_divided(text):
+    data = from_csv(text)
+    assert data.X.tolist() == [[0.5, -1], [1.5, 0.25], [-1.25, 0]]
+    swapped = "10" in text  # class 0 is the smaller number
+    assert data.y.tolist() == ([1, 0, 1] if swapped else [0, 1, 0])
+    assert (data.task, data.classes, data.name, data.outputs) == ("binary", 2, "own", 1)
+
+
+def test_only_a_feature_that_leaves_the_plane_is_scaled():
+    data = from_csv("150,0.3,a\n200,-1.8,b\n175,1.8,a")
+    assert data.X.tolist() == [[-1, 0.3], [1, -1.8], [0, 1.8]]
+    assert from_csv("7,0,a\n7,1,b").X.tolist() == [[0, 0], [0, 1]]
+    assert from_csv("-1.7e308,0,a\n1.7e308,1,b").X.tolist() == [[-1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("", None, "the table holds no points; each line should be two features and a class, as in 0.5,-0.2,1"),
+        ("x1,x2,class", None, "the table holds no points"),
+        ("0,1,a\n\n0.5,a", 3, "there should be three columns, two features and the class, divided by commas; got 2 co"),
+        ("5.1,3.5,1.4,0.2,setosa", 1, "there should be three columns, .* got 5 columns"),
+        ("points.csv", 1, "there should be three columns, .* got 1 column$"),
+        ("0,1,a\n0,,b", 2, "the second feature is missing; fill it in or leave the line out"),
+        ("0,1,a\n,1,b", 2, "the first feature is missing"),
+        ("0,1,a\n# b\n0,one,b", 3, "the second feature should be a number, got 'one'"),
+        ("x,1,a", 1, "the first feature should be a number, got 'x'"),
+        ("0,1,a\nx1,x2,class", 2, "the first feature should be a number, got 'x1'"),
+        ("0,1_0,a", 1, "the second feature should be a number, got '1_0'"),
+        ("0,1,a\nnan,1,b", 2, "the first feature is nan; mend it or leave the line out"),
+        ("0,1,a\n0,-inf,b", 2, "the second feature is -inf"),
+        ("0,1,a\n0,1,", 2, "the class is missing; fill it in or leave the line out"),
+        ("0,1,a\n0,1,b\n1,1,a\n1,1,c", 4, "'c' is a third class, after 'a' and 'b'; keep two"),
+        ("0,1,1\n0,1,1.0", None, "all points are of class '1'; there should be two classes"),
+    ],
+)
+def test_a_bad_table_gets_the_line_and_the_reason(text, line, reason):
+    with pytest.raises(TableError, match=reason) as caught:
+        from_csv(text)
+    assert caught.value.line == line
+    assert line is None or str(caught.value).startswith(f"line {line}: ")
+
+
+def test_a_table_should_be_text():
+    with pytest.raises(DTypeError, match=r"text should be the table itself, as in .*, got \[\[0, 1\]\]"):
+        from_csv([[0, 1]])
 
 
 @pytest.mark.parametrize("fraction", [0.03, 0.25, 0.5, 0.75, 0.9])

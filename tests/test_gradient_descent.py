@@ -1,4 +1,5 @@
-from itertools import islice, pairwise
+from collections import deque
+from itertools import islice, pairwise, product
 
 import numpy as np
 import pytest
@@ -216,7 +217,10 @@ def test_an_overflowing_weighted_sum_is_named():
     net.parameters = [1e200, 0, 1e200, 0]
     with pytest.raises(NonFiniteError, match=r"z\[1, 0\] of layers\[1\] is inf") as caught:
         next(descend(net, "mse", [[-1.0], [2.0]], [0.0, 1.0], optimizer="sgd"))
-    assert (caught.value.layer, caught.value.where, caught.value.value) == (1, "z[1, 0]", np.inf)
+    error = caught.value
+    assert (error.layer, error.where, error.value) == (1, "z[1, 0]", np.inf)
+    assert error.formula == "Z = X W + b"
+    assert error.numbers == "the largest product x · w of the sum is 2e+200 · 1e+200 = inf"
 
 
 def test_an_overflowing_loss_is_named():
@@ -225,6 +229,8 @@ def test_an_overflowing_loss_is_named():
     with pytest.raises(NonFiniteError, match="step 0: the loss is inf") as caught:
         next(descend(net, "mse", [[1.0]], [0.0], optimizer="sgd"))
     assert (caught.value.layer, caught.value.where) == (None, "loss")
+    assert caught.value.formula == "L = mean of (p − y)²"
+    assert caught.value.numbers == "p = 1e+200 where y = 0: its loss is inf"
 
 
 @both_dtypes
@@ -255,8 +261,40 @@ def test_a_walk_leaves_numpys_error_state_alone():
 def test_an_overflowing_gradient_is_named():
     net = Network([1, 1], rng=rng(0))
     net.parameters = [1e-200, 0]
-    with pytest.raises(NonFiniteError, match=r"gradient of W\[0, 0\] of layers\[0\] is -inf"):
+    with pytest.raises(NonFiniteError, match=r"gradient of W\[0, 0\] of layers\[0\] is -inf") as caught:
         next(descend(net, "mse", [[1e300]], [1e150], optimizer="sgd"))
+    assert caught.value.formula == "∂L/∂W = Xᵀ δ"
+    assert caught.value.numbers == "the largest |x| is 1e+300, the largest |δ| is 2e+150"
+
+
+@pytest.mark.parametrize(("optimizer", "rule"), [("sgd", "∂L/∂W"), ("momentum", "momentum(∂L/∂W)")])
+def test_an_overflowing_update_is_named_with_what_it_was_made_of(optimizer, rule):
+    net = Network([1, 1], rng=rng(0))
+    net.parameters = [1.0, 0]
+    walk = descend(net, "mae", [[1e100]], [0.0], optimizer=OPTIMIZERS[optimizer](1e300))
+    assert next(walk).index == 0
+    with pytest.raises(NonFiniteError, match=r"step 1: W\[0, 0\] of layers\[0\] is -inf") as caught:
+        next(walk)
+    assert caught.value.formula == f"W ← W − η {rule}"
+    assert caught.value.numbers == "η = 1e+300, W was 1, ∂L/∂W was 1e+100"
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_way_to_end_has_a_formula_and_numbers(name):
+    """Whatever the loss, from large parameters or with a large rate."""
+    found = []
+    for activation, size, rate in product(["relu", "identity", "elu"], [1.0, 1e150, 1e300], [1e-3, 1e300]):
+        net = Network([2, 3, 2 if name == "cross_entropy" else 1], activation, rng=rng(0))
+        net.parameters *= size
+        try:
+            deque(islice(descend(net, name, moons.X, moons.y, optimizer=OPTIMIZERS["sgd"](rate)), 40), maxlen=0)
+        except NonFiniteError as error:
+            found.append(error)
+    assert found
+    for error in found:
+        assert error.formula
+        assert not set("{}\\") & set(error.formula), error.formula
+        assert error.numbers
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def another(made: Control) -> object:
     """Return a value of a control other than its default."""
     if made.kind == "choice":
         return next((value for value, _ in made.options if value != made.default), made.default)
-    if made.kind == "text":
+    if made.kind in ("text", "drawn"):
         return made.default
     if made.kind == "position":
         return [float(made.minimum + 0.25 * (made.maximum - made.minimum)) for _ in made.default]
@@ -62,7 +62,7 @@ def bad(made: Control) -> object:
     """Return a value that a control must refuse."""
     if made.kind == "position":
         return [made.maximum + 1] * len(made.default)
-    return "no such value!" if made.kind in ("choice", "text") else made.maximum + 1
+    return "no such value!" if made.kind in ("choice", "text", "drawn") else made.maximum + 1
 
 
 @pytest.fixture(scope="module", params=INSTRUMENTS)
@@ -167,6 +167,11 @@ def test_show_as_code_runs_and_prints_a_number_that_the_figure_states(recording:
         {"dataset": "blobs", "loss": "hinge", "hidden": "0", "batch_size": 10, "seed": 3},
         {"dataset": "spirals", "optimizer": "adam", "activation": "relu", "learning_rate": 0.01},
         {"optimizer": "momentum", "batch_size": 10, "fork_at": 37, "fork_learning_rate": 0.003},
+        {"fork_at": 11, "fork_optimizer": "adam", "fork_batch_size": 10},
+        {"fork_at": 90, "batch_size": 10, "fork_batch_size": "full"},
+        {"fork_at": 50, "batch_size": 50, "fork_batch_size": 1, "optimizer": "adam", "fork_optimizer": "sgd"},
+        {"dataset": "own", "points": "x,y,class\n" + "0,1,a\n0.5,0.2,b\n" * 6, "seed": 4},
+        {"dataset": "own", "points": "0,1,a\n0.5,0.2,b\n" * 3, "loss": "hinge", "batch_size": 1, "fork_at": 5},
     ],
 )
 def test_the_training_steppers_code_ends_where_the_figure_ends(settings: dict) -> None:

@@ -20,7 +20,7 @@ export default instrument({
     };
     const key = figure.stage.appendChild(html("ul", { class: "loss-readings" }));
     const readings = LOSS_COLOURS.map((colour) => {
-      const [name, loss, slope] = [html("b", { style: `color: var(--nn-${colour})` }), html("span"), html("span")];
+      const [name, loss, slope] = [html("b", { style: `--tone: var(--nn-${colour})` }), html("span"), html("span")];
       key.append(html("li", {}, name, loss, slope));
       return { name, loss, slope };
     });

@@ -5,7 +5,7 @@ page.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Control:
     whole: bool = False
     pattern: str = ""
     hint: str = ""
+    read: Callable[[str], str] | None = None
+    needs: str = ""
 
     def check(self, value: Any) -> Value:
         """Return `value` as this setting's type, or raise SettingError saying what is allowed."""
@@ -68,6 +70,8 @@ class Control:
             if not re.fullmatch(self.pattern, text):
                 raise SettingError(f"{self.name} must be {self.hint}; got {value!r}")
             return text
+        if self.kind == "drawn":
+            return self.read(str(value))
         if self.kind == "position":
             values = value.split(",") if isinstance(value, str) else list(value)
             if len(values) != len(self.default):
@@ -96,13 +100,16 @@ class Control:
             described["options"] = [{"value": value, "label": label} for value, label in self.options]
         limits = {"min": self.minimum, "max": self.maximum, "step": self.step}
         described |= {key: value for key, value in limits.items() if value is not None}
-        if self.hint:
-            described["hint"] = self.hint
+        described |= {key: value for key, value in (("hint", self.hint), ("needs", self.needs)) if value}
         return described
 
 
-def choice(name: str, label: str, options: list | tuple | dict, *, default: Value | None = None) -> Control:
+def choice(
+    name: str, label: str, options: list | tuple | dict, *, default: Value | None = None, needs: str = ""
+) -> Control:
     """Declare a menu.  `options` are values, or a dict of value to label in words; the first is the default.
+
+    With `needs` it is shown only while the setting of that name is neither 0 nor empty.
 
     Examples
     --------
@@ -111,7 +118,7 @@ def choice(name: str, label: str, options: list | tuple | dict, *, default: Valu
     """
     labels = options if isinstance(options, dict) else {option: format_value(option) for option in options}
     pairs = tuple((value, label) for value, label in labels.items())
-    return Control(name, label, "choice", pairs[0][0] if default is None else default, options=pairs)
+    return Control(name, label, "choice", pairs[0][0] if default is None else default, options=pairs, needs=needs)
 
 
 def number(
@@ -148,6 +155,11 @@ def text(name: str, label: str, pattern: str, hint: str, *, default: str) -> Con
     return Control(name, label, "text", default, pattern=pattern, hint=hint)
 
 
+def drawn(name: str, label: str, read: Callable[[str], str]) -> Control:
+    """Declare what the reader draws in the figure, as text, empty at first: `read` checks it and returns it tidied."""
+    return Control(name, label, "drawn", "", read=read)
+
+
 def position(name: str, label: str, minimum: float, maximum: float, *, default: list[float]) -> Control:
     """Declare numbers that the reader sets by dragging something in the figure."""
     return Control(name, label, "position", default, minimum=minimum, maximum=maximum)
@@ -175,7 +187,7 @@ class Still:
     """What stays the same in all frames: yield it once, first.
 
     ``axes`` lays the frames out on a grid (row by row, the last axis fastest) for figures that are explored
-    instead of played; ``meta`` is JSON for the view.
+    instead of played; ``meta`` is JSON for the view, with ``newest=True`` if the page should show the newest frame.
     """
 
     def __init__(
@@ -202,14 +214,17 @@ class Stopped:
 
 
 @dataclass
-class _Roll:
+class Roll:
     """Frames as they come in, ready to become a recording at any time."""
 
+    recorder: type["Recorder"]
+    settings: dict[str, Value]
     still: Still = field(default_factory=Still)
     frames: list[Frame] = field(default_factory=list)
     stopped: Stopped | None = None
 
     def add(self, item: Still | Frame | Stopped) -> None:
+        """Take in what a recorder yields."""
         if isinstance(item, Still):
             self.still = item
         elif isinstance(item, Frame):
@@ -218,6 +233,35 @@ class _Roll:
             self.frames.append(item)
         else:
             self.stopped = item
+
+    def develop(self, count: int | None = None) -> Recording:
+        """Return the recording of the frames so far, or of the first `count` of them."""
+        taken = self.frames[:count]
+        last = len(taken) - 1
+        meta: dict = {
+            **self.still.meta,
+            "settings": self.settings,
+            "sentences": [
+                frame.sentence.replace("{step}", str(step)).replace("{steps}", str(last))
+                for step, frame in enumerate(taken)
+            ],
+            "code": self.recorder.code(**self.settings),
+            "columns": [{"array": c.array, "label": c.label, "digits": c.digits} for c in self.recorder.COLUMNS],
+        }
+        if self.still.axes:
+            meta["axes"] = [
+                {
+                    "name": axis.name,
+                    "label": axis.label,
+                    "values": np.asarray(axis.values, float).round(12).tolist(),
+                }
+                for axis in self.still.axes
+            ]
+        if self.stopped:
+            meta["stopped"] = {"sentence": self.stopped.sentence, **self.stopped.facts}
+        names = taken[0].arrays if taken else ()
+        frames = {name: np.stack([frame.arrays[name] for frame in taken]) for name in names}
+        return Recording(frames, {name: np.asarray(array) for name, array in self.still.arrays.items()}, meta)
 
 
 class Recorder:
@@ -228,6 +272,7 @@ class Recorder:
     CONTROLS: tuple[Control, ...] = ()
     COLUMNS: tuple[Column, ...] = ()
     ENCODINGS: dict[str, Encoding] = {}  # noqa: RUF012 (a declaration, never changed)
+    PARTS: tuple[str, ...] = ()  # further JavaScript files that the view is made of
 
     @staticmethod
     def record(**settings: Value) -> Iterator[Still | Frame | Stopped]:
@@ -259,18 +304,24 @@ class Recorder:
         return "&".join(f"{control.name}={format_value(settings[control.name])}" for control in cls.CONTROLS)
 
     @classmethod
-    def recordings(cls, **given: Any) -> Iterator[Recording]:
-        """Yield the recording as it grows: after 1, 2, 4, 8... frames and at the end.  Close it to cancel.
-
-        A page shows the first frames while a long run still goes on.
-        """
+    def rolls(cls, **given: Any) -> Iterator["Roll"]:
+        """Yield one roll again and again while frames are added to it: once after every item of the run."""
         settings = cls.settings_for(**given)
-        roll = _Roll()
+        roll = Roll(cls, settings)
         for item in cls.record(**settings):
-            if len(roll.frames) & (len(roll.frames) - 1) == 0 and roll.frames and isinstance(item, Frame):
-                yield cls._develop(roll, settings)
             roll.add(item)
-        yield cls._develop(roll, settings)
+            yield roll
+
+    @classmethod
+    def recordings(cls, **given: Any) -> Iterator[Recording]:
+        """Yield the recording as it grows: after 1, 2, 4, 8... frames and at the end.  Close it to cancel."""
+        shown = 0
+        for roll in cls.rolls(**given):
+            count = len(roll.frames)
+            if count > max(shown, 1) and (count - 1) & (count - 2) == 0:
+                yield roll.develop(count - 1)
+                shown = count
+        yield roll.develop()
 
     @classmethod
     def recorded(cls, **given: Any) -> Recording:
@@ -282,31 +333,3 @@ class Recorder:
     def packed(cls, **given: Any) -> bytes:
         """Return the whole recording as bytes."""
         return pack(cls.recorded(**given), cls.ENCODINGS)
-
-    @classmethod
-    def _develop(cls, roll: _Roll, settings: dict[str, Value]) -> Recording:
-        last = len(roll.frames) - 1
-        meta: dict = {
-            **roll.still.meta,
-            "settings": settings,
-            "sentences": [
-                frame.sentence.replace("{step}", str(step)).replace("{steps}", str(last))
-                for step, frame in enumerate(roll.frames)
-            ],
-            "code": cls.code(**settings),
-            "columns": [{"array": c.array, "label": c.label, "digits": c.digits} for c in cls.COLUMNS],
-        }
-        if roll.still.axes:
-            meta["axes"] = [
-                {
-                    "name": axis.name,
-                    "label": axis.label,
-                    "values": np.asarray(axis.values, float).round(12).tolist(),
-                }
-                for axis in roll.still.axes
-            ]
-        if roll.stopped:
-            meta["stopped"] = {"sentence": roll.stopped.sentence, **roll.stopped.facts}
-        names = roll.frames[0].arrays if roll.frames else ()
-        frames = {name: np.stack([frame.arrays[name] for frame in roll.frames]) for name in names}
-        return Recording(frames, {name: np.asarray(array) for name, array in roll.still.arrays.items()}, meta)

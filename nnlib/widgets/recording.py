@@ -27,6 +27,7 @@ import numpy as np
 from ..errors import SettingError
 
 MAGIC = b"NNR1"
+INFLATED = b"NNR0"
 _DTYPES = ("u1", "u2", "i4", "f4", "f8")
 
 
@@ -68,7 +69,7 @@ class Encoding:
         How many different values a quantised array keeps, by default all that the type holds. Maps of 33 levels
         take a third of the bytes of 256, and an odd number keeps the middle of the range exact.
     bits : int, optional
-        How many bits an f4 array keeps after the leading one, by default all 23; 9 are about three digits.
+        How many bits an f4 or f8 array keeps after the leading one, by default all; 9 are about three digits.
     delta : bool
         Store each frame as the difference to the one before.
 
@@ -102,7 +103,7 @@ def _default_encoding(array: np.ndarray, per_frame: bool) -> Encoding:
 
 
 def _rounded(array: np.ndarray, bits: int) -> np.ndarray:
-    """Round f4 numbers to `bits` bits after the leading one: the rest are zeros, which compress."""
+    """Round numbers to `bits` bits after the leading one: the rest are zeros, which compress."""
     mantissa, exponent = np.frexp(array)
     return np.ldexp(np.rint(np.ldexp(mantissa, bits + 1)), exponent - bits - 1).astype(array.dtype)
 
@@ -135,7 +136,7 @@ def _encode(name: str, array: np.ndarray, per_frame: bool, encoding: Encoding) -
     return entry, stored.tobytes()
 
 
-def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> bytes:
+def pack(recording: Recording, encodings: dict[str, Encoding] | None = None, *, deflate: bool = True) -> bytes:
     """Write a recording as bytes; equal recordings give equal bytes.
 
     Parameters
@@ -143,6 +144,8 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
     recording : Recording
     encodings : dict of str to Encoding, optional
         For what is not stored the default way (whole numbers i4, a number a frame f8, the rest f4).
+    deflate : bool
+        False leaves the body as it is, after ``NNR0``: for bytes that only change hands inside a page.
 
     Returns
     -------
@@ -169,7 +172,8 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
     header = {"frames": len(recording), "meta": recording.meta, "arrays": entries}
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-(4 + len(text)) % 8)
-    return MAGIC + zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(blobs), 7)
+    body = len(text).to_bytes(4, "little") + text + b"".join(blobs)
+    return MAGIC + zlib.compress(body, 7) if deflate else INFLATED + body
 
 
 def unpack(data: bytes) -> Recording:
@@ -184,9 +188,9 @@ def unpack(data: bytes) -> Recording:
     Recording
         Quantised arrays come back as float64, rounded to the levels that were stored.
     """
-    if data[:4] != MAGIC:
+    if data[:4] not in (MAGIC, INFLATED):
         raise SettingError(f"a recording starts with {MAGIC!r}; got {bytes(data[:4])!r}")
-    body = zlib.decompress(data[4:])
+    body = zlib.decompress(data[4:]) if data[:4] == MAGIC else data[4:]
     end = 4 + int.from_bytes(body[:4], "little")
     header = json.loads(body[4:end])
     recording = Recording({}, {}, header["meta"])

@@ -80,7 +80,7 @@ class StepSize(Instrument):
     ENCODINGS = {  # noqa: RUF012 (a declaration, never changed)
         "w": Encoding("f4", bits=18),
         "b": Encoding("f4", bits=18),
-        "loss": Encoding("f4", bits=18),
+        "loss": Encoding("f8", bits=18),
         "height": Encoding("f4", bits=10),
         "sections": Encoding("u2"),
     }

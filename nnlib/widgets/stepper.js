@@ -19,6 +19,7 @@
                                 // something of the reader's own instead returns the sentence for it
              place(point, { cx: plot.x(frame.value("x")), cy: plot.y(frame.value("loss")) });
            },
+           prepare(settings) { return settings; },   // optional: settings that the reader asks for, made to fit together
            stop() {},           // optional: undo what create did outside figure.stage
          };
        },
@@ -30,7 +31,8 @@
               .chart(parent, options) axes that follow the width: .x .y .invert .marks .over .path .set .heatmap
               .handle(chart, options) a point to drag by mouse, touch and arrow keys
               .redraw() what the reader has changed in the view itself
-              .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...})
+              .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...});
+              .hides(setting) if the author shows no control for it; .link the address of what is shown, null where it has none
    aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels,
               heatmap(canvas, values, columns, rows, lo, hi, colours), inkImage(canvas, values, columns, rows, colours)
    CSS        .nn-row .nn-panel for layout; .nn-line .nn-dot .nn-label .nn-quiet and -negative -positive -third for marks */
@@ -91,7 +93,8 @@ function formatValue(value) {
 
 // -------------------------------------------------------------------------------------------- where frames come from
 // A source is {kind, has(settings), frames(settings, {signal, onFrames})}: frames promises a recording; onFrames may be
-// called before that with the frames so far; an aborted signal means that nobody waits any more.
+// called before that with the frames so far, onProgress with {stage, loaded, total} while the source itself starts; an
+// aborted signal means that nobody waits any more.
 
 /** Recordings that came with the page (or were seen before). */
 function bankSource(model, key) {
@@ -147,9 +150,9 @@ function workerSource(page, name) {
   return {
     kind: "worker",
     has: () => true,
-    async frames(settings, { signal, onFrames }) {
+    async frames(settings, { signal, onFrames, onProgress }) {
       const partial = async (bytes) => onFrames(await readRecording(bytes));
-      return readRecording(await page.compute(name, settings, { signal, onFrames: partial }));
+      return readRecording(await page.compute(name, settings, { signal, onFrames: partial, onProgress }));
     },
   };
 }
@@ -238,7 +241,7 @@ function readState(search, id, controls) {
     else if (control?.kind === "choice") {
       const option = control.options.find((candidate) => formatValue(candidate.value) === value);
       if (option) state.settings[setting] = option.value;
-    } else if (control?.kind === "text") state.settings[setting] = value;
+    } else if (control?.kind === "text" || control?.kind === "drawn") state.settings[setting] = value;
     else if (control?.kind === "position") state.settings[setting] = value.split(",").map(Number);
     else if (control && value !== "" && Number.isFinite(Number(value))) state.settings[setting] = Number(value);
   }
@@ -270,6 +273,9 @@ function mountFigure(spec, model, el, page) {
   const form = html("form", { class: "nn-settings", "aria-label": `Settings of ${model.get("title")}` });
   const explore = html("div", { class: "nn-settings nn-explore" });
   const stage = html("div", { class: "nn-stage" });
+  const meter = html("progress", { "aria-label": "Starting Python" });
+  const stageOfStart = html("span");
+  const waiting = html("div", { class: "nn-waiting", hidden: true }, html("div", {}, meter, stageOfStart));
   const message = html("p", { class: "nn-message", role: "alert", hidden: true });
   const [reset, back, play, forward] = [
     iconButton("reset", "Reset"), iconButton("back", "Step back"), iconButton("play", "Play"), iconButton("forward", "Step forward"),
@@ -287,7 +293,7 @@ function mountFigure(spec, model, el, page) {
     "data-lm-suppress-shortcuts": "true", // in JupyterLab, Enter and the arrow keys are the figure's while it has the focus
   },
   html("p", { class: "nn-title", id: titleId }, model.get("title")),
-  form, explore, stage, message,
+  form, explore, stage, waiting, message,
   html("div", { class: "nn-transport" }, reset, back, play, forward, slider, count),
   status, html("div", { class: "nn-more" }, tableBox, codeBox));
   el.append(root);
@@ -296,6 +302,7 @@ function mountFigure(spec, model, el, page) {
   let recording = null;
   let wanted = { ...defaults };
   let step = 0;
+  let heading = null; // the step that was asked for, while its frames are still awaited
   let asking = new AbortController();
   let playing = null;
   let colours = readColours(root);
@@ -323,6 +330,8 @@ function mountFigure(spec, model, el, page) {
     },
     change: (changes) => request({ ...wanted, ...changes }, { touched: true }),
     can: (changes) => Boolean(live) || bank.has({ ...wanted, ...changes }),
+    hides: (setting) => Boolean(controls.find((control) => control.name === setting)?.hidden),
+    get link() { return page ? address().href : null; },
   };
 
   // Explorers: frames laid out on a grid of axes, the last axis fastest.
@@ -397,6 +406,7 @@ function mountFigure(spec, model, el, page) {
   }
   function goto(index) {
     const next = Math.min(Math.max(0, index), recording.count - 1);
+    heading = next;
     if (next === step && root.dataset.ready) return;
     step = next;
     draw();
@@ -435,7 +445,7 @@ function mountFigure(spec, model, el, page) {
     const unique = [...new Set(known.map(formatValue))].map((text) => (control.kind === "text" ? text : Number(text)));
     return control.kind === "text" ? unique : unique.sort((a, b) => a - b);
   };
-  const inputs = controls.filter((control) => control.kind !== "position" && !control.hidden).map((control) => ({
+  const inputs = controls.filter((control) => !["position", "drawn"].includes(control.kind) && !control.hidden).map((control) => ({
     control,
     ...settingControl(control, `${id}-${control.name}`, {
       live: Boolean(live),
@@ -451,6 +461,7 @@ function mountFigure(spec, model, el, page) {
     const reachable = (value) => figure.can({ [entry.control.name]: value });
     entry.show(wanted[entry.control.name], reachable);
     const shown = formatValue(figure.settings[entry.control.name]);
+    entry.box.hidden = Boolean(entry.control.needs && !wanted[entry.control.needs]);
     entry.box.classList.toggle("nn-wanting", formatValue(wanted[entry.control.name]) !== shown);
   });
 
@@ -463,7 +474,15 @@ function mountFigure(spec, model, el, page) {
     button.addEventListener("click", () => request({ ...figure.settings }));
     message.append(" ", button);
   }
-  function adopt(next, kind, target = step) {
+  /** Say how far the start of Python is, over the drawing, so that nothing moves. */
+  function showStart({ stage: what, loaded, total }) {
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+    stageOfStart.textContent = total ? `${what}: ${megabytes(loaded)} of ${megabytes(total)} MB` : `${what} …`;
+    if (total) place(meter, { max: total, value: Math.min(loaded, total) });
+    else meter.removeAttribute("value");
+    waiting.hidden = false;
+  }
+  function adopt(next, kind, target) {
     const sameAxes = recording && JSON.stringify(next.meta.axes) === JSON.stringify(recording.meta.axes);
     recording = next;
     step = Math.min(Math.max(0, target), recording.count - 1);
@@ -478,37 +497,48 @@ function mountFigure(spec, model, el, page) {
     root.dataset.ready = "true";
   }
   /** Ask for settings; until they are there, and if they cannot be had, the frames on screen stay. */
-  async function request(settings, { step: target, touched: byReader = false } = {}) {
+  async function request(asked, { step: target, touched: byReader = false } = {}) {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
+    const settings = view.prepare?.(asked) ?? asked;
     wanted = settings;
     showSettings();
     const source = [bank, live].find((candidate) => candidate?.has(settings));
     if (!source) {
-      const changed = controls.filter(({ name: setting }) => formatValue(settings[setting]) !== formatValue(figure.settings[setting]));
+      const changed = controls.filter(({ name: setting, kind }) => (
+        kind !== "drawn" && formatValue(settings[setting]) !== formatValue(figure.settings[setting])));
       const words = changed.map((control) => `${control.label} ${labelOf(control, settings[control.name])}`).join(", ");
-      complain(`${words} is not stored in this page and needs a live kernel. The figure still shows what it showed before.`, true);
+      complain(`${words || "What you drew"} is not stored in this page and needs a live kernel. The figure still shows what it showed before.`, true);
       return;
     }
     const wasPlaying = Boolean(playing);
     pause();
     root.setAttribute("aria-busy", "true");
+    heading = target ?? null;
+    const before = step;
+    const aim = (next) => heading ?? (next.meta.newest ? next.count - 1 : before);
     try {
-      const onFrames = (partial) => signal.aborted || adopt(partial, source.kind, target);
-      const next = await source.frames(settings, { signal, onFrames });
+      const next = await source.frames(settings, {
+        signal,
+        onFrames: (partial) => signal.aborted || adopt(partial, source.kind, aim(partial)),
+        onProgress: (state) => signal.aborted || showStart(state),
+      });
       if (signal.aborted) return;
       wanted = { ...next.meta.settings };
       bank.remember(wanted, next, source.kind);
-      adopt(next, next.source, target);
+      adopt(next, next.source, aim(next));
       showSettings();
       if (!page && source === bank) tell("settings", wanted);
-      if (byReader) writeState();
+      if (byReader) touched();
       if (wasPlaying) start();
     } catch (error) {
       if (!signal.aborted) complain(error.message, true);
     } finally {
-      if (!signal.aborted) root.removeAttribute("aria-busy");
+      if (!signal.aborted) {
+        root.removeAttribute("aria-busy");
+        waiting.hidden = true;
+      }
     }
   }
   const labelOf = (control, value) => (
@@ -531,20 +561,23 @@ function mountFigure(spec, model, el, page) {
     reader = true;
     writeState();
   }
+  function address() {
+    const url = new URL(window.location.href);
+    const others = url.search.slice(1).split("&").filter((pair) => pair && !decodeURIComponent(pair).startsWith(`${id}.`));
+    const told = ({ name: setting, kind }) => formatValue((kind === "drawn" ? figure.settings : wanted)[setting]);
+    const mine = controls.map((control) => [control.name, told(control)])
+      .filter(([setting, value]) => value !== formatValue(defaults[setting]));
+    const pairs = [...mine, ["step", step]].map(([setting, value]) => (
+      `${id}.${setting}=${encodeURIComponent(value).replaceAll("%2C", ",")}`));
+    url.search = [...others, ...pairs].join("&");
+    return url;
+  }
   function writeState() {
     if (!page || !reader) return;
     clearTimeout(writing);
     writing = setTimeout(() => {
-      const url = new URL(window.location.href);
-      const others = url.search.slice(1).split("&").filter((pair) => pair && !decodeURIComponent(pair).startsWith(`${id}.`));
-      const mine = controls
-        .filter((control) => formatValue(wanted[control.name]) !== formatValue(defaults[control.name]))
-        .map((control) => [control.name, formatValue(wanted[control.name])]);
-      const pairs = [...mine, ["step", step]].map(([setting, value]) => (
-        `${id}.${setting}=${encodeURIComponent(value).replaceAll("%2C", ",")}`));
-      url.search = [...others, ...pairs].join("&");
       try {
-        window.history.replaceState(window.history.state, "", url);
+        window.history.replaceState(window.history.state, "", address());
       } catch { /* a sandboxed page may not change its URL; the figure works all the same */ }
     }, 250);
   }
@@ -655,11 +688,13 @@ function mountFigure(spec, model, el, page) {
     themed.observe(target, { attributes: true, attributeFilter: ["data-theme", "data-mode", "data-jp-theme-light", "class"] });
   }
   let width = 0;
-  const sized = new ResizeObserver(() => {
+  const fit = () => {
     if (stage.clientWidth === width || !stage.clientWidth) return;
     width = stage.clientWidth;
     if (recording) restart();
-  });
+  };
+  // In the next frame: to draw at once would change the size again while it is being observed.
+  const sized = new ResizeObserver(() => requestAnimationFrame(fit));
   cleanUps.push(() => themed.disconnect(), () => sized.disconnect());
 
   // Begin: what the URL asks for, or what the author chose.

@@ -37,9 +37,10 @@ folder.
 
 - Sentences: ``{step}`` and ``{steps}`` (doubled braces in an f-string) are filled in when all frames are
   known.
-- Controls: ``choice``, ``number`` (a box, or ``slider=True``), ``seed``, ``text``, and ``position`` for what
-  the reader drags.  Values are checked against the control.  Whatever else is wrong with the settings: raise
-  an ``NnlibError`` in ``record``; the figure keeps its frames and shows the words (trait ``problem``).
+- Controls: ``choice``, ``number`` (a box, or ``slider=True``), ``seed``, ``text``, ``position`` for what
+  the reader drags, and ``drawn`` for what else the view lets the reader make.  Values are checked against the
+  control.  Whatever else is wrong with the settings: raise an ``NnlibError`` in ``record``; the figure keeps
+  its frames and shows the words (trait ``problem``).
 - A run that fails half-way yields ``Stopped("Stopped at step 7: ...", step=7, layer=2, value="inf")`` last.
 - Storage: whole numbers are i4, one number a frame f8, other numbers f4.  Heat-maps belong in
   ``ENCODINGS = {"surface": Encoding("u1", lo=-1, hi=1, delta=True)}``: a twentieth of the bytes.
@@ -75,6 +76,7 @@ from .recorder import (
     Stopped,
     Value,
     choice,
+    drawn,
     number,
     position,
     seed,
@@ -87,7 +89,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Axis", "Column", "Control", "Encoding", "Frame", "Instrument", "Recording", "Still", "Stopped",
-    "choice", "number", "position", "seed", "text",
+    "choice", "drawn", "number", "position", "seed", "text",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).parent
@@ -103,8 +105,48 @@ try:
     from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode, observe
 except (
     ModuleNotFoundError
-):  # inside the page there is numpy and no Jupyter: what records is all that is needed
-    Instrument = Recorder
+):  # inside the page there is numpy and no Jupyter: what records, and what the page's own host shows
+
+    class Instrument(Recorder):
+        """An interactive figure in a cell of the page: see the class below, which has the same parameters."""
+
+        def __init__(self, **options: Any) -> None:
+            shown = {name: options.pop(name) for name in ("step", "show", "autoplay", "pace") if name in options}
+            self._names = {name: options.pop(name, None) for name in ("figure_id", "title", "alt")}
+            options.pop("bank", None)  # the page computes whatever is asked for
+            self._settings, self._shown = self.settings_for(**options), shown
+
+        def page_figure(self) -> dict:
+            """Return what the page needs to show the figure: the traits below, and its recording in base64."""
+            recording = self.packed(**self._settings)
+            last = len(unpack(recording)) - 1
+            step = self._shown.get("step", 0)
+            visible = self._shown.get("show", [control.name for control in self.CONTROLS])
+            stem = self.stem()
+            state = {
+                "instrument": stem,
+                # The page may hold the same figure already.
+                "figure_id": f"{self._names['figure_id'] or stem}-live-{id(self):x}",
+                "title": self._names["title"] or self.TITLE,
+                "alt": self._names["alt"] or self.ALT,
+                "controls": [
+                    control.for_page() | ({} if control.name in visible else {"hidden": True})
+                    for control in self.CONTROLS
+                ],
+                "settings": self._settings,
+                "step": min(step if step >= 0 else last + 1 + step, last),
+                "bank": {},
+                "autoplay": bool(self._shown.get("autoplay", False)),
+                "pace": float(self._shown.get("pace", 8.0)),
+                "_esm": _source("drawing.js", "stepper.js", *self.PARTS, f"{stem}.js"),
+                "_css": _source("stepper.css", f"{stem}.css"),
+            }
+            data = base64.b64encode(recording).decode("ascii")
+            return {"state": state, "recordings": [{"path": ["recording"], "data": data}]}
+
+        def __repr__(self) -> str:
+            return f"{type(self).__name__} {self.key(self._settings).replace('&', ' ')}"
+
 else:
 
     class Instrument(Recorder, anywidget.AnyWidget):
@@ -145,7 +187,7 @@ else:
 
         def __init_subclass__(cls, **arguments: Any) -> None:
             if "_esm" not in cls.__dict__:  # anywidget derives a class of its own, with _esm as a trait
-                cls._esm = _source("drawing.js", "stepper.js", f"{cls.stem()}.js")
+                cls._esm = _source("drawing.js", "stepper.js", *cls.PARTS, f"{cls.stem()}.js")
                 cls._css = _source("stepper.css", f"{cls.stem()}.css")
             super().__init_subclass__(**arguments)
 
