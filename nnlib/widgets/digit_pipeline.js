@@ -19,7 +19,7 @@ export default instrument({
     const dots = kinds.map((kind) => plot.marks.appendChild(svg("circle", { class: `nn-dot nn-${kind}`, r: 5 })));
     const names = ["training", "validation"].map((name, i) => plot.over.appendChild(svg("text", { class: `nn-label nn-${kinds[i]}` }, name)));
     const chosen = plot.marks.appendChild(svg("line", { class: "dpl-best" }));
-    const below = figure.stage.appendChild(html("div", { class: "nn-row nn-gap" }));
+    const below = figure.stage.appendChild(html("div", { class: "nn-row dpl-below" }));
     const [units, table] = [panel("units", below), panel("table", below)];
     heading(units, "Weights of 20 hidden neurons: blue against, orange for");
     const weights = units.appendChild(html("div", { class: "dpl-weights", role: "img", "aria-label": "The weights of twenty hidden neurons, each as an image" }));
