@@ -20,6 +20,7 @@ help: ## list the targets
 	@touch $@
 
 book: .venv/.installed ## execute the notebooks (cached) and build the site into _build/html
+	@$(BIN)/python -m livepage.fetch
 	@$(BIN)/jupyter-book build . --warningiserror --keep-going
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
@@ -56,6 +57,7 @@ bench: .cache/bench-venv/.installed ## measure nnlib against its peers (a table,
 
 chapter: .venv/.installed ## build one chapter alone: make chapter NAME=losses
 	@test -n "$(NAME)" || { echo 'Which chapter? make chapter NAME=losses'; exit 2; }
+	@$(BIN)/python -m livepage.fetch
 	@$(BIN)/python -m livepage.chapter $(NAME)
 
 constraints: .venv/.installed ## pin anew everything that requirements.txt brings along

@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-from livepage import checks, state
+from livepage import cells, checks, runtime, state
 from livepage.posters import ShowPosters
 
 ASSETS = Path(__file__).parent / "assets"
@@ -59,6 +59,17 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_static_path.append(str(ASSETS))
     config.templates_path.append(str(TEMPLATES))
     config.html_theme_options.update(repository_options(root))
+    # Pages with and without Python differ, so a change writes them anew.
+    config.livepage_python = (runtime.cache_of(root) / "manifest.json").exists()
+
+
+def provide_python(app: Sphinx) -> None:
+    """Put Python for the pages into the book, where it was fetched."""
+    if app.builder.format != "html":
+        return
+    destination = Path(app.outdir) / "_static" / "runtime"
+    if runtime.publish(Path(app.srcdir), ASSETS / "livepage-worker.js", destination):
+        app.add_js_file("runtime/manifest.js", loading_method="defer", priority=400)
 
 
 def sources_digest(root: Path) -> str:
@@ -107,6 +118,7 @@ def read_page(app: Sphinx, doctree: nodes.document) -> None:
     if checks.executed(app.env, app.env.docname):
         checks.check_page(doctree, figures)
     checks.keep_figure_links(doctree)
+    cells.embed(doctree, Path(app.env.doc2path(app.env.docname)))
 
 
 def mend_page(
@@ -180,8 +192,10 @@ def copy_mathjax(destination: Path) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.add_config_value("livepage_whole_book", True, "")
+    app.add_config_value("livepage_python", False, "html")
     # Before myst-nb (500), which fixes its settings when the builder starts.
     app.connect("config-inited", configure, priority=400)
+    app.connect("builder-inited", provide_python)
     app.connect("doctree-read", read_page)
     app.connect("html-page-context", mend_page, priority=600)
     app.connect("build-finished", finish, priority=900)
@@ -189,4 +203,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_css_file("livepage.css", priority=700)
     app.add_css_file("icons.css", priority=700)
     app.add_js_file("livepage.js", loading_method="defer")
+    app.add_js_file("livecells.js", loading_method="defer", priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,6 +7,7 @@
 (() => {
   const STATE = "application/vnd.jupyter.widget-state+json";
   const VIEW = "application/vnd.jupyter.widget-view+json";
+  const home = document.currentScript.src;
   const read = (script) => JSON.parse(script.textContent);
 
   // ---- models -------------------------------------------------------------------------------------------------
@@ -111,6 +112,152 @@
     }
   }
 
+  // ---- Python in the page -------------------------------------------------------------------------------------
+
+  // One worker for all figures and cells, started by the first that needs it. Its program says what is sent.
+  const python = window.livepage?.runtime && startable(window.livepage.runtime);
+
+  if (python) Object.assign(window.livepage, { python, show: showMade });
+
+  function startable(runtime) {
+    const SILENCE = { starting: 90_000, working: 10_000 }; // milliseconds without a word, before it counts as lost
+    const folder = new URL("runtime/", home).href;
+    const jobs = new Map(); // by id: {resolve, reject, onFrames, onOutput, patient}
+    const watching = new Set(); // who wants to hear how the start goes
+    let worker = null;
+    let started = null; // a promise, while there is a worker or one is on its way
+    let failStart = null;
+    let lastId = 0;
+    let heard = 0;
+
+    /** Give the worker up; whoever waits is told why. The next question starts another. */
+    function end(reason) {
+      worker?.terminate();
+      worker = started = null;
+      failStart?.(reason);
+      failStart = null;
+      for (const job of jobs.values()) job.reject(reason);
+      jobs.clear();
+    }
+
+    setInterval(() => {
+      if (!worker || (!failStart && !jobs.size)) return;
+      if ([...jobs.values()].some((job) => job.patient)) heard = performance.now(); // the reader's own code may take long
+      const silence = performance.now() - heard;
+      if (silence > SILENCE[failStart ? "starting" : "working"]) {
+        end(new Error("Python in this page has stopped and does not answer. Ask again to start it anew."));
+      } else if (silence > 1000) worker.postMessage({ type: "ping" });
+    }, 2000);
+
+    // Pages from a disk may not fetch, but they may load scripts.
+    function deliveries() {
+      const texts = {};
+      window.livepage.deliver = (name, text) => { texts[name] = text; };
+      let loaded = 0;
+      const total = Object.values(runtime.files).reduce((sum, { bytes }) => sum + bytes, 0);
+      return Promise.all(Object.values(runtime.files).map(({ file, bytes: size }) => new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = `${folder}${file}.js`;
+        script.onload = () => {
+          script.remove();
+          loaded += size;
+          progress({ stage: "Reading Python", loaded, total });
+          resolve();
+        };
+        script.onerror = () => reject(new Error("Python for this page is missing beside the book: copy the whole folder."));
+        document.head.append(script);
+      }))).then(() => texts);
+    }
+
+    const progress = (state) => watching.forEach((watch) => watch(state));
+
+    async function spawn(texts) {
+      if (!texts) return new Worker(new URL(`livepage-worker.js?v=${runtime.files["worker.js"].sha256.slice(0, 12)}`, home), { type: "module" });
+      const stream = new Blob([bytes(texts["worker.js"])]).stream().pipeThrough(new DecompressionStream("gzip"));
+      const source = await new Response(stream).text();
+      return new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" }))); // a module is refused there
+    }
+
+    async function start() {
+      if (![window.Worker, window.WebAssembly, window.DecompressionStream].every(Boolean)) {
+        throw new Error("This browser is too old to run Python in the page.");
+      }
+      const refused = new Error("This browser did not let the page start Python in a worker.");
+      const texts = window.location.protocol === "file:" ? await deliveries() : undefined;
+      const mine = worker = await spawn(texts).catch(() => { throw refused; });
+      heard = performance.now();
+      await new Promise((resolve, reject) => {
+        failStart = reject;
+        mine.onerror = (event) => {
+          event.preventDefault();
+          if (worker === mine) end(refused);
+        };
+        mine.onmessage = ({ data }) => {
+          heard = performance.now();
+          if (data.type === "ready") resolve();
+          else if (data.type === "progress") progress(data);
+          else if (data.type === "failed" && data.id === undefined) end(new Error(data.message));
+          else answer(data);
+        };
+        mine.postMessage({ type: "boot", runtime: { ...runtime, folder }, texts });
+      });
+      failStart = null;
+    }
+
+    function answer({ type, id, message, ...data }) {
+      const job = jobs.get(id);
+      if (!job) return;
+      if (type === "frames") job.onFrames?.(data.bytes);
+      else if (type === "output") job.onOutput?.(data.text);
+      else {
+        jobs.delete(id);
+        if (type === "failed") job.reject(new Error(message));
+        else job.resolve(type === "done" ? data.bytes : data.result);
+      }
+    }
+
+    /** Wait until Python is there; `watch` hears how far it is. */
+    async function ready(watch) {
+      if (watch) watching.add(watch);
+      try {
+        started ??= start();
+        await started;
+      } catch (error) {
+        started = null;
+        throw error;
+      } finally {
+        watching.delete(watch);
+      }
+    }
+
+    async function ask(message, { signal, onFrames, onOutput, onProgress, patient } = {}) {
+      await ready(onProgress);
+      signal?.throwIfAborted();
+      const id = lastId += 1;
+      return new Promise((resolve, reject) => {
+        const drop = () => {
+          if (!jobs.delete(id)) return;
+          worker.postMessage({ type: "cancel", id });
+          reject(signal.reason);
+        };
+        signal?.addEventListener("abort", drop, { once: true });
+        const settled = (settle) => (value) => {
+          signal?.removeEventListener("abort", drop);
+          settle(value);
+        };
+        if (!jobs.size) heard = performance.now();
+        jobs.set(id, { resolve: settled(resolve), reject: settled(reject), onFrames, onOutput, patient });
+        worker.postMessage({ ...message, id });
+      });
+    }
+
+    return {
+      compute: (instrument, settings, options) => ask({ type: "compute", instrument, settings }, options),
+      run: (cell, options) => ask({ type: "run", cell }, { ...options, patient: true }),
+      interrupt: () => end(new Error("interrupted")),
+    };
+  }
+
   // ---- views --------------------------------------------------------------------------------------------------
 
   // `source` is a program's text; a Blob makes it a module even on a page without a server.
@@ -131,7 +278,7 @@
   }
 
   // What a page adds to Jupyter's protocol. `compute`, where the book has it, runs a recording in the page itself.
-  const page = { compute: undefined };
+  const page = { compute: python?.compute };
 
   // Programs and style sheets of a page begin alike: each is stored as the numbers of its parts.
   const whole = (parts, texts) => parts.map((part) => texts[part]).join("");
@@ -168,6 +315,15 @@
     await drawn(el);
     poster?.remove();
     delete el.dataset.waiting;
+  }
+
+  /** Show a figure which the page's own Python made. */
+  async function showMade({ state, recordings }, el) {
+    const model = new Model(state, recordings.map(({ path, data }) => ({ path, bytes: bytes(data) })));
+    style(state._css);
+    const widget = (await load(state._esm)).default;
+    await widget.render({ model, el, page });
+    await drawn(el);
   }
 
   // An instrument says itself when its first frame stands; any other view has drawn when `render` returns.

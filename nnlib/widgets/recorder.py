@@ -214,14 +214,17 @@ class Stopped:
 
 
 @dataclass
-class _Roll:
+class Roll:
     """Frames as they come in, ready to become a recording at any time."""
 
+    recorder: type["Recorder"]
+    settings: dict[str, Value]
     still: Still = field(default_factory=Still)
     frames: list[Frame] = field(default_factory=list)
     stopped: Stopped | None = None
 
     def add(self, item: Still | Frame | Stopped) -> None:
+        """Take in what a recorder yields."""
         if isinstance(item, Still):
             self.still = item
         elif isinstance(item, Frame):
@@ -230,6 +233,35 @@ class _Roll:
             self.frames.append(item)
         else:
             self.stopped = item
+
+    def develop(self, count: int | None = None) -> Recording:
+        """Return the recording of the frames so far, or of the first `count` of them."""
+        taken = self.frames[:count]
+        last = len(taken) - 1
+        meta: dict = {
+            **self.still.meta,
+            "settings": self.settings,
+            "sentences": [
+                frame.sentence.replace("{step}", str(step)).replace("{steps}", str(last))
+                for step, frame in enumerate(taken)
+            ],
+            "code": self.recorder.code(**self.settings),
+            "columns": [{"array": c.array, "label": c.label, "digits": c.digits} for c in self.recorder.COLUMNS],
+        }
+        if self.still.axes:
+            meta["axes"] = [
+                {
+                    "name": axis.name,
+                    "label": axis.label,
+                    "values": np.asarray(axis.values, float).round(12).tolist(),
+                }
+                for axis in self.still.axes
+            ]
+        if self.stopped:
+            meta["stopped"] = {"sentence": self.stopped.sentence, **self.stopped.facts}
+        names = taken[0].arrays if taken else ()
+        frames = {name: np.stack([frame.arrays[name] for frame in taken]) for name in names}
+        return Recording(frames, {name: np.asarray(array) for name, array in self.still.arrays.items()}, meta)
 
 
 class Recorder:
@@ -272,18 +304,24 @@ class Recorder:
         return "&".join(f"{control.name}={format_value(settings[control.name])}" for control in cls.CONTROLS)
 
     @classmethod
-    def recordings(cls, **given: Any) -> Iterator[Recording]:
-        """Yield the recording as it grows: after 1, 2, 4, 8... frames and at the end.  Close it to cancel.
-
-        A page shows the first frames while a long run still goes on.
-        """
+    def rolls(cls, **given: Any) -> Iterator["Roll"]:
+        """Yield one roll again and again while frames are added to it: once after every item of the run."""
         settings = cls.settings_for(**given)
-        roll = _Roll()
+        roll = Roll(cls, settings)
         for item in cls.record(**settings):
-            if len(roll.frames) & (len(roll.frames) - 1) == 0 and roll.frames and isinstance(item, Frame):
-                yield cls._develop(roll, settings)
             roll.add(item)
-        yield cls._develop(roll, settings)
+            yield roll
+
+    @classmethod
+    def recordings(cls, **given: Any) -> Iterator[Recording]:
+        """Yield the recording as it grows: after 1, 2, 4, 8... frames and at the end.  Close it to cancel."""
+        shown = 0
+        for roll in cls.rolls(**given):
+            count = len(roll.frames)
+            if count > max(shown, 1) and (count - 1) & (count - 2) == 0:
+                yield roll.develop(count - 1)
+                shown = count
+        yield roll.develop()
 
     @classmethod
     def recorded(cls, **given: Any) -> Recording:
@@ -295,31 +333,3 @@ class Recorder:
     def packed(cls, **given: Any) -> bytes:
         """Return the whole recording as bytes."""
         return pack(cls.recorded(**given), cls.ENCODINGS)
-
-    @classmethod
-    def _develop(cls, roll: _Roll, settings: dict[str, Value]) -> Recording:
-        last = len(roll.frames) - 1
-        meta: dict = {
-            **roll.still.meta,
-            "settings": settings,
-            "sentences": [
-                frame.sentence.replace("{step}", str(step)).replace("{steps}", str(last))
-                for step, frame in enumerate(roll.frames)
-            ],
-            "code": cls.code(**settings),
-            "columns": [{"array": c.array, "label": c.label, "digits": c.digits} for c in cls.COLUMNS],
-        }
-        if roll.still.axes:
-            meta["axes"] = [
-                {
-                    "name": axis.name,
-                    "label": axis.label,
-                    "values": np.asarray(axis.values, float).round(12).tolist(),
-                }
-                for axis in roll.still.axes
-            ]
-        if roll.stopped:
-            meta["stopped"] = {"sentence": roll.stopped.sentence, **roll.stopped.facts}
-        names = roll.frames[0].arrays if roll.frames else ()
-        frames = {name: np.stack([frame.arrays[name] for frame in roll.frames]) for name in names}
-        return Recording(frames, {name: np.asarray(array) for name, array in roll.still.arrays.items()}, meta)

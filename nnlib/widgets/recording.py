@@ -27,6 +27,7 @@ import numpy as np
 from ..errors import SettingError
 
 MAGIC = b"NNR1"
+INFLATED = b"NNR0"
 _DTYPES = ("u1", "u2", "i4", "f4", "f8")
 
 
@@ -135,7 +136,7 @@ def _encode(name: str, array: np.ndarray, per_frame: bool, encoding: Encoding) -
     return entry, stored.tobytes()
 
 
-def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> bytes:
+def pack(recording: Recording, encodings: dict[str, Encoding] | None = None, *, deflate: bool = True) -> bytes:
     """Write a recording as bytes; equal recordings give equal bytes.
 
     Parameters
@@ -143,6 +144,8 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
     recording : Recording
     encodings : dict of str to Encoding, optional
         For what is not stored the default way (whole numbers i4, a number a frame f8, the rest f4).
+    deflate : bool
+        False leaves the body as it is, after ``NNR0``: for bytes that only change hands inside a page.
 
     Returns
     -------
@@ -169,7 +172,8 @@ def pack(recording: Recording, encodings: dict[str, Encoding] | None = None) -> 
     header = {"frames": len(recording), "meta": recording.meta, "arrays": entries}
     text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-(4 + len(text)) % 8)
-    return MAGIC + zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(blobs), 7)
+    body = len(text).to_bytes(4, "little") + text + b"".join(blobs)
+    return MAGIC + zlib.compress(body, 7) if deflate else INFLATED + body
 
 
 def unpack(data: bytes) -> Recording:
@@ -184,9 +188,9 @@ def unpack(data: bytes) -> Recording:
     Recording
         Quantised arrays come back as float64, rounded to the levels that were stored.
     """
-    if data[:4] != MAGIC:
+    if data[:4] not in (MAGIC, INFLATED):
         raise SettingError(f"a recording starts with {MAGIC!r}; got {bytes(data[:4])!r}")
-    body = zlib.decompress(data[4:])
+    body = zlib.decompress(data[4:]) if data[:4] == MAGIC else data[4:]
     end = 4 + int.from_bytes(body[:4], "little")
     header = json.loads(body[4:end])
     recording = Recording({}, {}, header["meta"])

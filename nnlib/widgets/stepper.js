@@ -15,7 +15,8 @@
            start(recording) {   // a new recording, and again after a resize: what stays the same over its frames
              curve.setAttribute("d", plot.path(recording.still("grid"), recording.still("curve")));
            },
-           draw(frame) {        // every frame, and again after a resize or a change of theme
+           draw(frame) {        // every frame, and again after a resize or a change of theme; a view that shows
+                                // something of the reader's own instead returns the sentence for it
              place(point, { cx: plot.x(frame.value("x")), cy: plot.y(frame.value("loss")) });
            },
            prepare(settings) { return settings; },   // optional: settings that the reader asks for, made to fit together
@@ -29,10 +30,11 @@
    figure     .stage the element to fill, .colours the theme's, .settings shown now
               .chart(parent, options) axes that follow the width: .x .y .invert .marks .over .path .set .heatmap
               .handle(chart, options) a point to drag by mouse, touch and arrow keys
+              .redraw() what the reader has changed in the view itself
               .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...});
               .hides(setting) if the author shows no control for it; .link the address of what is shown, null where it has none
    aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels,
-              heatmap(canvas, values, columns, rows, lo, hi, colours)
+              heatmap(canvas, values, columns, rows, lo, hi, colours), inkImage(canvas, values, columns, rows, colours)
    CSS        .nn-row .nn-panel for layout; .nn-line .nn-dot .nn-label .nn-quiet and -negative -positive -third for marks */
 
 // ---------------------------------------------------------------------------------------------- reading a recording
@@ -91,7 +93,8 @@ function formatValue(value) {
 
 // -------------------------------------------------------------------------------------------- where frames come from
 // A source is {kind, has(settings), frames(settings, {signal, onFrames})}: frames promises a recording; onFrames may be
-// called before that with the frames so far; an aborted signal means that nobody waits any more.
+// called before that with the frames so far, onProgress with {stage, loaded, total} while the source itself starts; an
+// aborted signal means that nobody waits any more.
 
 /** Recordings that came with the page (or were seen before). */
 function bankSource(model, key) {
@@ -147,9 +150,9 @@ function workerSource(page, name) {
   return {
     kind: "worker",
     has: () => true,
-    async frames(settings, { signal, onFrames }) {
+    async frames(settings, { signal, onFrames, onProgress }) {
       const partial = async (bytes) => onFrames(await readRecording(bytes));
-      return readRecording(await page.compute(name, settings, { signal, onFrames: partial }));
+      return readRecording(await page.compute(name, settings, { signal, onFrames: partial, onProgress }));
     },
   };
 }
@@ -270,6 +273,9 @@ function mountFigure(spec, model, el, page) {
   const form = html("form", { class: "nn-settings", "aria-label": `Settings of ${model.get("title")}` });
   const explore = html("div", { class: "nn-settings nn-explore" });
   const stage = html("div", { class: "nn-stage" });
+  const meter = html("progress", { "aria-label": "Starting Python" });
+  const stageOfStart = html("span");
+  const waiting = html("div", { class: "nn-waiting", hidden: true }, html("div", {}, meter, stageOfStart));
   const message = html("p", { class: "nn-message", role: "alert", hidden: true });
   const [reset, back, play, forward] = [
     iconButton("reset", "Reset"), iconButton("back", "Step back"), iconButton("play", "Play"), iconButton("forward", "Step forward"),
@@ -287,7 +293,7 @@ function mountFigure(spec, model, el, page) {
     "data-lm-suppress-shortcuts": "true", // in JupyterLab, Enter and the arrow keys are the figure's while it has the focus
   },
   html("p", { class: "nn-title", id: titleId }, model.get("title")),
-  form, explore, stage, message,
+  form, explore, stage, waiting, message,
   html("div", { class: "nn-transport" }, reset, back, play, forward, slider, count),
   status, html("div", { class: "nn-more" }, tableBox, codeBox));
   el.append(root);
@@ -296,6 +302,7 @@ function mountFigure(spec, model, el, page) {
   let recording = null;
   let wanted = { ...defaults };
   let step = 0;
+  let heading = null; // the step that was asked for, while its frames are still awaited
   let asking = new AbortController();
   let playing = null;
   let colours = readColours(root);
@@ -316,6 +323,10 @@ function mountFigure(spec, model, el, page) {
       pause();
       goto(typeof target === "number" ? target : indexOf({ ...coordinates(step), ...target }));
       touched();
+    },
+    redraw() {
+      pause();
+      draw();
     },
     change: (changes) => request({ ...wanted, ...changes }, { touched: true }),
     can: (changes) => Boolean(live) || bank.has({ ...wanted, ...changes }),
@@ -369,13 +380,12 @@ function mountFigure(spec, model, el, page) {
     };
   }
   function draw() {
-    view.draw(frameAt(step));
+    const words = view.draw(frameAt(step)) ?? recording.meta.sentences[step];
     slider.value = step;
-    const { sentences } = recording.meta;
     place(slider, { "aria-valuetext": `Step ${step} of ${recording.count - 1}` });
     count.textContent = `${step} / ${recording.count - 1}`;
     place(status, { "aria-live": playing ? "off" : "polite" });
-    if (status.textContent !== sentences[step]) status.textContent = sentences[step];
+    if (status.textContent !== words) status.textContent = words;
     for (const { axis, input, output } of axisSliders) {
       const value = coordinates(step)[axis.name];
       input.value = axis.values.indexOf(value);
@@ -396,6 +406,7 @@ function mountFigure(spec, model, el, page) {
   }
   function goto(index) {
     const next = Math.min(Math.max(0, index), recording.count - 1);
+    heading = next;
     if (next === step && root.dataset.ready) return;
     step = next;
     draw();
@@ -463,7 +474,15 @@ function mountFigure(spec, model, el, page) {
     button.addEventListener("click", () => request({ ...figure.settings }));
     message.append(" ", button);
   }
-  function adopt(next, kind, target = next.meta.newest ? next.count - 1 : step) {
+  /** Say how far the start of Python is, over the drawing, so that nothing moves. */
+  function showStart({ stage: what, loaded, total }) {
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+    stageOfStart.textContent = total ? `${what}: ${megabytes(loaded)} of ${megabytes(total)} MB` : `${what} …`;
+    if (total) place(meter, { max: total, value: Math.min(loaded, total) });
+    else meter.removeAttribute("value");
+    waiting.hidden = false;
+  }
+  function adopt(next, kind, target) {
     const sameAxes = recording && JSON.stringify(next.meta.axes) === JSON.stringify(recording.meta.axes);
     recording = next;
     step = Math.min(Math.max(0, target), recording.count - 1);
@@ -496,21 +515,30 @@ function mountFigure(spec, model, el, page) {
     const wasPlaying = Boolean(playing);
     pause();
     root.setAttribute("aria-busy", "true");
+    heading = target ?? null;
+    const before = step;
+    const aim = (next) => heading ?? (next.meta.newest ? next.count - 1 : before);
     try {
-      const onFrames = (partial) => signal.aborted || adopt(partial, source.kind, target);
-      const next = await source.frames(settings, { signal, onFrames });
+      const next = await source.frames(settings, {
+        signal,
+        onFrames: (partial) => signal.aborted || adopt(partial, source.kind, aim(partial)),
+        onProgress: (state) => signal.aborted || showStart(state),
+      });
       if (signal.aborted) return;
       wanted = { ...next.meta.settings };
       bank.remember(wanted, next, source.kind);
-      adopt(next, next.source, target);
+      adopt(next, next.source, aim(next));
       showSettings();
       if (!page && source === bank) tell("settings", wanted);
-      if (byReader) writeState();
+      if (byReader) touched();
       if (wasPlaying) start();
     } catch (error) {
       if (!signal.aborted) complain(error.message, true);
     } finally {
-      if (!signal.aborted) root.removeAttribute("aria-busy");
+      if (!signal.aborted) {
+        root.removeAttribute("aria-busy");
+        waiting.hidden = true;
+      }
     }
   }
   const labelOf = (control, value) => (

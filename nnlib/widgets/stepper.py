@@ -105,8 +105,48 @@ try:
     from traitlets import Bool, Bytes, Dict, Float, Int, List, Unicode, observe
 except (
     ModuleNotFoundError
-):  # inside the page there is numpy and no Jupyter: what records is all that is needed
-    Instrument = Recorder
+):  # inside the page there is numpy and no Jupyter: what records, and what the page's own host shows
+
+    class Instrument(Recorder):
+        """An interactive figure in a cell of the page: see the class below, which has the same parameters."""
+
+        def __init__(self, **options: Any) -> None:
+            shown = {name: options.pop(name) for name in ("step", "show", "autoplay", "pace") if name in options}
+            self._names = {name: options.pop(name, None) for name in ("figure_id", "title", "alt")}
+            options.pop("bank", None)  # the page computes whatever is asked for
+            self._settings, self._shown = self.settings_for(**options), shown
+
+        def page_figure(self) -> dict:
+            """Return what the page needs to show the figure: the traits below, and its recording in base64."""
+            recording = self.packed(**self._settings)
+            last = len(unpack(recording)) - 1
+            step = self._shown.get("step", 0)
+            visible = self._shown.get("show", [control.name for control in self.CONTROLS])
+            stem = self.stem()
+            state = {
+                "instrument": stem,
+                # The page may hold the same figure already.
+                "figure_id": f"{self._names['figure_id'] or stem}-live-{id(self):x}",
+                "title": self._names["title"] or self.TITLE,
+                "alt": self._names["alt"] or self.ALT,
+                "controls": [
+                    control.for_page() | ({} if control.name in visible else {"hidden": True})
+                    for control in self.CONTROLS
+                ],
+                "settings": self._settings,
+                "step": min(step if step >= 0 else last + 1 + step, last),
+                "bank": {},
+                "autoplay": bool(self._shown.get("autoplay", False)),
+                "pace": float(self._shown.get("pace", 8.0)),
+                "_esm": _source("drawing.js", "stepper.js", *self.PARTS, f"{stem}.js"),
+                "_css": _source("stepper.css", f"{stem}.css"),
+            }
+            data = base64.b64encode(recording).decode("ascii")
+            return {"state": state, "recordings": [{"path": ["recording"], "data": data}]}
+
+        def __repr__(self) -> str:
+            return f"{type(self).__name__} {self.key(self._settings).replace('&', ' ')}"
+
 else:
 
     class Instrument(Recorder, anywidget.AnyWidget):

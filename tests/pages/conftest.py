@@ -64,10 +64,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def built() -> None:
     """Skip, or in continuous integration fail, where the book is not built."""
     if not book.pages():
-        _missing("the book is not built: run `make book`")
+        missing("the book is not built: run `make book`")
 
 
-def _missing(reason: str) -> None:
+def missing(reason: str) -> None:
+    """Skip, or in continuous integration fail."""
     if browsers.required():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -76,7 +77,7 @@ def _missing(reason: str) -> None:
 def need(found: browsers.Browser) -> browsers.Browser:
     """Return the browser, or skip (in continuous integration: fail) with the reason why it is not there."""
     if found.missing:
-        _missing(found.missing)
+        missing(found.missing)
     return found
 
 
@@ -183,12 +184,18 @@ def reader(chromium: Browser, served: str, on_disk: str) -> Iterator[Callable[..
     assert not faults, "\n".join(faults)
 
 
+def without_python(context: BrowserContext) -> None:
+    """Give the pages as a book has them that was built where its runtime could not be fetched."""
+    context.route("**/runtime/manifest.js*", lambda route: route.fulfill(content_type="text/javascript", body=""))
+
+
 @dataclass
 class Desk:
     """Keeps one page of the book open for all tests of it, because loading is what takes the time."""
 
     chromium: Browser
     served: str
+    bare: bool = False  # whether the pages are to have no Python
     faults: list[str] = field(default_factory=list)
     lying: dict[str, Page] = field(default_factory=dict)
 
@@ -199,6 +206,8 @@ class Desk:
             context = self.chromium.new_context(viewport=WIDE, color_scheme="light", reduced_motion="reduce")
             context.set_default_timeout(PATIENCE)
             listen(context, (self.served,), self.faults)
+            if self.bare:
+                without_python(context)
             page = self.lying[page_name] = context.new_page()
             page.goto(self.served + page_name)
             page.evaluate("window.MathJax?.startup?.promise")
@@ -225,13 +234,35 @@ def kept_desk(chromium: Browser, served: str) -> Iterator[Desk]:
     desk.clear()
 
 
+@pytest.fixture(scope="session")
+def kept_bare_desk(chromium: Browser, served: str) -> Iterator[Desk]:
+    """Give the one desk of the run whose pages have no Python."""
+    desk = Desk(chromium, served, bare=True)
+    yield desk
+    desk.clear()
+
+
+@contextmanager
+def tidied(desk: Desk, session: pytest.Session) -> Iterator[Desk]:
+    """Clear a desk after a test if the test failed; no fault may have been met."""
+    desk.faults.clear()
+    failed = session.testsfailed
+    yield desk
+    faults = list(desk.faults)
+    if faults or session.testsfailed > failed:
+        desk.clear()
+    assert not faults, "\n".join(faults)
+
+
 @pytest.fixture
 def desk(kept_desk: Desk, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    """Give the desk; after a test it is cleared if the test failed, and no fault may have been met."""
-    kept_desk.faults.clear()
-    failed = request.session.testsfailed
-    yield kept_desk
-    faults = list(kept_desk.faults)
-    if faults or request.session.testsfailed > failed:
-        kept_desk.clear()
-    assert not faults, "\n".join(faults)
+    """Give the desk."""
+    with tidied(kept_desk, request.session) as desk:
+        yield desk
+
+
+@pytest.fixture
+def bare_desk(kept_bare_desk: Desk, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """Give the desk whose pages have no Python."""
+    with tidied(kept_bare_desk, request.session) as desk:
+        yield desk

@@ -124,3 +124,16 @@ class Hands:
     def setting(self, label: str) -> Locator:
         """Return a setting's control by its label."""
         return self.root.get_by_label(label, exact=True)
+
+    def choose(self, label: str, value: str, words: str) -> None:
+        """Give a setting a value, as a reader does: from its menu by its words, or typed into its box."""
+        box = self.setting(label)
+        if box.evaluate("box => box.tagName") == "SELECT":
+            box.select_option(label=words)
+        else:
+            box.fill(value)
+            box.press("Enter")
+
+    def chosen(self, label: str) -> str:
+        """Return what a setting's control shows: the words in its menu, or the value in its box."""
+        return self.setting(label).evaluate("box => box.selectedOptions ? box.selectedOptions[0].label : box.value")

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from nnlib.widgets import TrainingStepper
+
 from . import book, browsers
 from .conftest import need, serving
-from .drivers import Driver, Firefox, WebKit
+from .drivers import Driver, Firefox, WebKit, wait_for
 from .hands import PICTURE
+from .test_compute import need_python, trainings
 
 # Put in front of everything else in each page, because not every remote control tells what the console says.
 LISTENER = b"""<script>
@@ -122,3 +125,19 @@ def step_forward_and_back(driver: Driver, figure_id: str) -> None:
     assert ask(SHOWN) == first
     driver.press("End")
     assert ask(SHOWN)[0] == ask(LAST)
+
+
+def test_python_computes_what_the_bank_does_not_hold(driver: Driver, listening: str) -> None:
+    need_python()
+    figure = trainings()[0]
+    driver.open(f"{listening}{figure.page}?{figure.figure_id}.seed=7919&{figure.figure_id}.step=3")
+    driver.run(READY)
+    answer = f"""(root => root.hasAttribute("aria-busy") ? "" : root.dataset.source
+      + root.querySelector("[role=alert]").textContent)(document.getElementById("{figure.figure_id}"))"""
+    assert wait_for(lambda: driver.run(answer)) == "worker"
+    step, sentence, _ = driver.run(f"({SHOWN})({json.dumps(figure.figure_id)})")
+    settings = figure.settings | {"seed": 7919}
+    assert step == 3
+    assert sentence == TrainingStepper.recorded(**settings).meta["sentences"][3]
+    assert driver.run("faults") == []
+    assert driver.run(ELSEWHERE) == []

@@ -1,0 +1,200 @@
+// Python for the page: Pyodide, numpy and the book's own packages, in one worker which all figures and cells share.
+//
+// The page sends {type: "boot", runtime, texts?} first. `runtime` names each file with its sha256. The files come from
+// the browser's cache, or from the book's folder, or, where a page from a disk may not fetch, in `texts` as base64.
+// Afterwards
+//   {type: "compute", id, instrument, settings}  is answered by {type: "frames", id, bytes} and {type: "done", id, bytes}
+//   {type: "cancel", id}                         ends that run at the next chance
+//   {type: "run", id, cell}                      runs a cell (livecells.py says what it is): {type: "output", id, text}
+//                                                while it runs, {type: "result", id, result} at its end
+//   {type: "ping"}                               is answered by {type: "pong"}
+// and whatever fails, by {type: "failed", id?, message}.
+
+const CACHE = "livepage-runtime";
+const SLICE = 0.012; // seconds of computing between two looks at what the page wants now
+const NOWHERE = "https://runtime.invalid/"; // where Pyodide thinks its files are
+
+const tell = (message, transfer = []) => self.postMessage(message, transfer);
+let python = null;
+const going = new Set(); // ids of the runs that go on
+
+// ---- files ----------------------------------------------------------------------------------------------------------
+
+class Unfit extends Error {}
+
+function fromBase64(text) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+async function fromNetwork(address, cache, progress) {
+  const kept = await cache?.match(address);
+  let answer = kept;
+  if (!kept) {
+    try {
+      answer = await fetch(address);
+    } catch {
+      throw new Unfit("Python for this page could not be fetched: the book's server does not answer.");
+    }
+    if (!answer.ok) throw new Unfit(`Python for this page is missing on the book's server (${answer.status}).`);
+  }
+  const chunks = [];
+  for (const reader = answer.body.getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    progress(value.length);
+  }
+  return { bytes: await new Blob(chunks).arrayBuffer(), kept: Boolean(kept) };
+}
+
+async function inflate(bytes) {
+  try {
+    return await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  } catch {
+    return null;
+  }
+}
+
+// Only a page from a safe origin (https, this machine) may compute digests.
+async function is(bytes, sha256) {
+  if (!bytes || !self.crypto?.subtle) return Boolean(bytes);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
+}
+
+async function collect({ files, folder }, texts) {
+  const names = Object.keys(files).filter((name) => name !== "worker.js");
+  const total = names.reduce((sum, name) => sum + files[name].bytes, 0);
+  let loaded = 0;
+  const progress = (bytes) => {
+    loaded += bytes;
+    tell({ type: "progress", stage: "Fetching Python", loaded, total });
+  };
+  const cache = texts ? null : await self.caches?.open(CACHE).catch(() => null);
+  const addresses = new Map(names.map((name) => [name, `${folder}${files[name].file}.bin`]));
+  const pairs = await Promise.all(names.map(async (name) => {
+    const address = addresses.get(name);
+    const { bytes, kept } = texts ? { bytes: fromBase64(texts[name]) } : await fromNetwork(address, cache, progress);
+    const inflated = await inflate(bytes);
+    if (!(await is(inflated, files[name].sha256))) {
+      await cache?.delete(address);
+      throw new Unfit(`Python for this page was refused: ${name} is not the file which the book was built with.`);
+    }
+    // A full disk or a private window may refuse; then the next page fetches again.
+    if (cache && !kept) await cache.put(address, new Response(bytes)).catch(() => {});
+    return [name, inflated];
+  }));
+  if (cache) {
+    const current = new Set(addresses.values());
+    const keys = await cache.keys();
+    await Promise.all(keys.filter((request) => !current.has(request.url)).map((request) => cache.delete(request)));
+  }
+  return Object.fromEntries(pairs);
+}
+
+// ---- starting Python ------------------------------------------------------------------------------------------------
+
+const program = (bytes) => URL.createObjectURL(new Blob([bytes], { type: "text/javascript" }));
+
+async function boot({ runtime, texts }) {
+  const files = await collect(runtime, texts);
+  tell({ type: "progress", stage: "Starting Python" });
+  const outside = self.fetch;
+  self.fetch = async (address) => {
+    const name = String(address).replace(NOWHERE, "");
+    const type = name.endsWith(".wasm") ? "application/wasm" : "application/octet-stream";
+    return name in files ? new Response(files[name], { headers: { "Content-Type": type } }) : outside(address);
+  };
+  await import(program(files["pyodide.asm.js"]));
+  const { loadPyodide } = await import(program(files["pyodide.mjs"]));
+  python = await loadPyodide({
+    indexURL: NOWHERE, lockFileContents: { info: runtime.python, packages: {} }, env: { OPENBLAS_NUM_THREADS: "1" },
+  });
+  self.fetch = outside;
+  tell({ type: "progress", stage: "Loading numpy" });
+  const site = python.runPython("import site; site.getsitepackages()[0]");
+  for (const name of ["numpy.zip", "packages.zip"]) python.unpackArchive(files[name], "zip", { extractDir: site });
+  python.runPython(`
+import livecells
+from nnlib.widgets import compute
+`);
+}
+
+// ---- work -----------------------------------------------------------------------------------------------------------
+
+/** Let messages in: what `setTimeout` does, without its wait. */
+const lookUp = (() => {
+  const { port1, port2 } = new MessageChannel();
+  const waiting = [];
+  port1.onmessage = () => waiting.shift()();
+  return () => new Promise((resolve) => {
+    waiting.push(resolve);
+    port2.postMessage(null);
+  });
+})();
+
+const copied = (proxy) => {
+  const bytes = proxy.toJs();
+  proxy.destroy();
+  return bytes;
+};
+
+async function compute({ id, instrument, settings }) {
+  going.add(id);
+  await lookUp(); // a slider that moves on has taken this back already
+  let run;
+  try {
+    if (!going.has(id)) return;
+    const Run = python.globals.get("compute").Run;
+    run = Run(instrument, JSON.stringify(settings));
+    while (going.has(id)) {
+      const part = run.advance(SLICE);
+      if (run.problem) {
+        tell({ type: "failed", id, message: run.problem });
+        return;
+      }
+      if (part) {
+        const bytes = copied(part);
+        tell({ type: run.done ? "done" : "frames", id, bytes }, [bytes.buffer]);
+      }
+      if (run.done) return;
+      await lookUp();
+    }
+  } finally {
+    run?.destroy();
+    going.delete(id);
+  }
+}
+
+function runCell({ id, cell }) {
+  const print = (text) => tell({ type: "output", id, text });
+  const result = python.globals.get("livecells").session.run_json(JSON.stringify(cell), print);
+  tell({ type: "result", id, result: JSON.parse(result) });
+}
+
+/** The last line of a Python traceback says what is wrong. */
+function inWords(error) {
+  if (error instanceof Unfit) return error.message;
+  const text = String(error.message ?? error).trim();
+  if (/MemoryError|out of memory|memory access out of bounds|Cannot enlarge memory/i.test(text)) {
+    return "There is not enough memory for this in the page.";
+  }
+  return text.split("\n").at(-1);
+}
+
+self.onmessage = async ({ data }) => {
+  try {
+    if (data.type === "boot") {
+      await boot(data);
+      tell({ type: "ready" });
+    } else if (data.type === "compute") await compute(data);
+    else if (data.type === "cancel") going.delete(data.id);
+    else if (data.type === "run") runCell(data);
+    else if (data.type === "ping") tell({ type: "pong" });
+  } catch (error) {
+    tell({ type: "failed", id: data.id, message: inWords(error) });
+  }
+};
