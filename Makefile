@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve lab test notebooks check format bench chapter constraints clean
+.PHONY: help book serve lab test notebooks check format bench chapter constraints studies clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -65,6 +65,9 @@ constraints: .venv/.installed ## pin anew everything that requirements.txt bring
 	@$(BIN)/uv pip compile requirements.txt --universal --python-version 3.11 --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt
 	@wc -l constraints.txt
+
+studies: .venv/.installed ## run the experiments of 1986 again from all seeds and store the results (half an hour)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m nnlib.studies $(NAME)
 
 clean: ## remove what was built
 	@rm -rf _build

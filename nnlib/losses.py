@@ -55,6 +55,8 @@ class Loss:
         ``weights(y)``: one weight for each loss that `each` returns; None means all alike.
     by_row : bool
         Whether a whole row of outputs makes one loss; otherwise every element makes one.
+    total : bool
+        Whether the sum over the batch is taken and not the mean, as in the papers of the 1980s.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class Loss:
     predict: Callable[[np.ndarray], np.ndarray] = np.positive
     weights: Callable[[np.ndarray], np.ndarray] | None = None
     by_row: bool = False
+    total: bool = False
 
     def value(self, output, target) -> float:
         """Return the loss of a batch as one float (a complex number for complex output).
@@ -103,6 +106,8 @@ class Loss:
     def mean(self, p: np.ndarray, y: np.ndarray) -> float:
         """Return `value` for a target that `prepare` has already brought into form."""
         each = self.each(p, y)
+        if self.total:
+            return each.sum().item()
         if self.weights is None:
             return each.mean().item()
         weights = self.weights(y)
@@ -111,6 +116,8 @@ class Loss:
     def mean_slope(self, p: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return `slope` for a target that `prepare` has already brought into form."""
         slope = self.each_slope(p, y)
+        if self.total:
+            return slope
         if self.weights is None:
             return slope / (slope[..., 0].size if self.by_row else slope.size)
         weights = self.weights(y)

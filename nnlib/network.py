@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -27,12 +27,15 @@ class Layer:
     W : ndarray (inputs, outputs)
     b : ndarray (outputs,)
     activation : Activation
+    mask : ndarray of bool (inputs, outputs) or None
+        Which weights exist; None for all.
     """
 
     block: np.ndarray
     W: np.ndarray
     b: np.ndarray
     activation: Activation
+    mask: np.ndarray | None = None
 
     @property
     def inputs(self) -> int:
@@ -44,14 +47,23 @@ class Layer:
         """Number of outputs, which is the number of neurons."""
         return self.W.shape[1]
 
+    @property
+    def weights(self) -> np.ndarray:
+        """W as it acts: zero where there is no connection."""
+        return self.W if self.mask is None else self.W * self.mask
+
 
 @dataclass(frozen=True, eq=False)
 class LayerTrace:
-    """What one layer saw and said: x (batch, inputs), z and a (batch, outputs)."""
+    """What one layer saw and said: x (batch, inputs), z and a (batch, outputs).
+
+    Under dropout the layer above sees a times `mask`; otherwise the mask is None.
+    """
 
     x: np.ndarray
     z: np.ndarray
     a: np.ndarray
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +102,11 @@ class Network:
         For the last layer. "identity" gives logits or plain values, which is what every loss expects.
     dtype : numpy.float64 or numpy.float32
         Of the parameters and of everything computed from them.
+    shortcuts : bool
+        Whether every layer sees the inputs and all earlier layers, side by side, and not only the layer before it.
+    masks : sequence of (array_like of bool (inputs, outputs) or None), optional
+        For each layer, which of its weights exist; None for all. A weight that does not exist keeps its place
+        in θ and stays zero.
 
     Attributes
     ----------
@@ -101,7 +118,7 @@ class Network:
 
     Raises
     ------
-    SettingError, DTypeError
+    SettingError, ShapeError, DTypeError
         If an argument is not as described.
 
     Examples
@@ -112,6 +129,8 @@ class Network:
     >>> net.parameters[:] = 0
     >>> net.forward([[0.5, -1.0]]).output
     array([[0.]])
+    >>> Network([2, 3, 1], rng=np.random.default_rng(0), shortcuts=True).layers[1].W.shape  # sees 2 + 3
+    (5, 1)
     """
 
     def __init__(
@@ -123,6 +142,8 @@ class Network:
         initialisation: str | Initialisation = "xavier",
         output_activation: str | Activation = "identity",
         dtype: type | np.dtype | str = np.float64,
+        shortcuts: bool = False,
+        masks: Sequence[np.ndarray | None] | None = None,
     ):
         check_rng(rng)
         sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
@@ -130,30 +151,40 @@ class Network:
             raise SettingError(f"sizes should list at least the inputs and the outputs, as in [2, 8, 1], got {sizes!r}")
         self.sizes = tuple(check_count(f"sizes[{i}]", size) for i, size in enumerate(sizes))
         self.activations = (*_hidden(activation, len(sizes) - 2), as_activation(output_activation))
-        self._bind(np.empty(count_parameters(self.sizes), _float_dtype(dtype)))
+        self.shortcuts = bool(shortcuts)
+        self.masks = _masks(masks, _layer_shapes(self.sizes, self.shortcuts))
+        self._bind(np.empty(count_parameters(self.sizes, shortcuts=self.shortcuts), _float_dtype(dtype)))
         rule = as_initialisation(initialisation)
         for layer in self.layers:
             layer.W[:] = rule.draw(layer.inputs, layer.outputs, rng=rng)
+            layer.W[:] = layer.weights
             layer.b[:] = 0
 
     def _bind(self, parameters: np.ndarray) -> None:
         self._parameters = parameters
         self.layers = tuple(
-            Layer(block, block[:-1], block[-1], rule)
-            for block, rule in zip(self.blocks(parameters), self.activations, strict=True)
+            Layer(block, block[:-1], block[-1], rule, mask)
+            for block, rule, mask in zip(self.blocks(parameters), self.activations, self.masks, strict=True)
         )
 
     def __getstate__(self) -> dict:
-        return {"sizes": self.sizes, "activations": self.activations, "parameters": self._parameters}
+        shape = {name: getattr(self, name) for name in ("sizes", "activations", "shortcuts", "masks")}
+        return {**shape, "parameters": self._parameters}
 
     def __setstate__(self, state: dict) -> None:
-        self.sizes, self.activations = state["sizes"], state["activations"]
-        self._bind(np.array(state["parameters"]))
+        parameters = np.array(state.pop("parameters"))
+        self.__dict__.update(state)
+        self._bind(parameters)
 
     def __repr__(self) -> str:
         names = ", ".join(rule.name for rule in self.activations)
-        shape = "-".join(map(str, self.sizes))
+        shape = "-".join(map(str, self.sizes)) + " with shortcuts" * self.shortcuts
         return f"<Network {shape} ({names}), {self._parameters.size} parameters, {self.dtype}>"
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether each layer sees all of the layer before it and nothing else."""
+        return not self.shortcuts and all(mask is None for mask in self.masks)
 
     @property
     def parameters(self) -> np.ndarray:
@@ -171,9 +202,10 @@ class Network:
 
     def _checked(self, vector) -> np.ndarray:
         vector = as_numbers("parameters", vector)
-        if vector.shape != (count_parameters(self.sizes),):
+        count = count_parameters(self.sizes, shortcuts=self.shortcuts)
+        if vector.shape != (count,):
             raise ShapeError(
-                f"a network of sizes {list(self.sizes)} has {count_parameters(self.sizes)} parameters in "
+                f"a network of sizes {list(self.sizes)} has {count} parameters in "
                 f"one flat vector, got an array of shape {vector.shape}"
             )
         return vector
@@ -193,7 +225,7 @@ class Network:
         """
         vector = self._checked(vector)
         views, start = [], 0
-        for inputs, outputs in pairwise(self.sizes):
+        for inputs, outputs in _layer_shapes(self.sizes, self.shortcuts):
             stop = start + (inputs + 1) * outputs
             views.append(vector[start:stop].reshape(inputs + 1, outputs))
             start = stop
@@ -221,8 +253,7 @@ class Network:
         The only way to a network with complex parameters, which complex-step derivatives need.
         """
         other = object.__new__(Network)
-        other.sizes, other.activations = self.sizes, self.activations
-        other._bind(np.array(self._checked(parameters)))
+        other.__setstate__(self.__getstate__() | {"parameters": self._checked(parameters)})
         return other
 
     def copy(self) -> Network:
@@ -247,14 +278,26 @@ class Network:
             raise ShapeError(f"X should hold at least one example, got shape {X.shape}")
         return X
 
-    def forward(self, X) -> Trace:
+    def _check_masks(self, masks, batch: int) -> Sequence[np.ndarray | None]:
+        if masks is None:
+            return [None] * len(self.layers)
+        shapes, wanted = [np.shape(mask) for mask in masks], [(batch, m) for m in self.sizes[1:-1]]
+        if shapes != wanted:
+            raise ShapeError(f"masks should have a shape for each hidden layer, {wanted}, got {shapes}")
+        return [*masks, None]
+
+    def forward(self, X, *, masks: Sequence[np.ndarray] | None = None) -> Trace:
         r"""Carry a batch through the layers and return every number met on the way.
 
         .. math:: Z^{(l)} = X^{(l)} W^{(l)} + b^{(l)}, \qquad A^{(l)} = f(Z^{(l)}), \qquad X^{(l+1)} = A^{(l)}
 
+        With shortcuts :math:`X^{(l+1)} = [X^{(l)}\ A^{(l)}]`: what a layer saw, and what it said, side by side.
+
         Parameters
         ----------
         X : array_like (batch, inputs)
+        masks : sequence of ndarray (batch, outputs), optional
+            For each hidden layer, what its activations are multiplied by: `Dropout.masks`.
 
         Returns
         -------
@@ -264,27 +307,51 @@ class Network:
         Raises
         ------
         ShapeError, DTypeError
-            If X is not a batch of rows of numbers that the first layer can take.
+            If X is not a batch of rows of numbers that the first layer can take, or the masks do not fit.
 
         Source: Goodfellow, Bengio & Courville, *Deep Learning*, 2016, algorithm 6.3.
         """
         x = self.check_inputs(X)
         traces = []
-        for layer in self.layers:
-            z = x @ layer.W + layer.b  # (batch, outputs)
+        for layer, mask in zip(self.layers, self._check_masks(masks, len(x)), strict=True):
+            z = x @ layer.weights + layer.b  # (batch, outputs)
             a = layer.activation.function(z)
-            traces.append(LayerTrace(x, z, a))
-            x = a
+            traces.append(LayerTrace(x, z, a, mask))
+            heard = a if mask is None else a * mask
+            x = np.concatenate([x, heard], axis=1) if self.shortcuts else heard
         return Trace(tuple(traces))
 
 
-def count_parameters(sizes: Sequence[int]) -> int:
+def count_parameters(sizes: Sequence[int], *, shortcuts: bool = False) -> int:
     """Return the number of weights and biases of a network of these sizes.
 
     >>> count_parameters([2, 8, 8, 1])  # (2 + 1) 8 + (8 + 1) 8 + (8 + 1) 1
     105
+    >>> count_parameters([2, 5, 5, 5, 1], shortcuts=True)  # (2 + 1) 5 + (7 + 1) 5 + (12 + 1) 5 + (17 + 1) 1
+    138
     """
-    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+    return sum((inputs + 1) * outputs for inputs, outputs in _layer_shapes(sizes, shortcuts))
+
+
+def _layer_shapes(sizes: Sequence[int], shortcuts: bool) -> list[tuple[int, int]]:
+    """Return the shape of each layer's W; with shortcuts a layer's inputs are all neurons before it."""
+    return list(zip(accumulate(sizes), sizes[1:], strict=False) if shortcuts else pairwise(sizes))
+
+
+def _masks(masks, shapes: list[tuple[int, int]]) -> tuple[np.ndarray | None, ...]:
+    if masks is None:
+        return (None,) * len(shapes)
+    if not isinstance(masks, Sequence) or len(masks) != len(shapes):
+        raise SettingError(f"masks should hold one mask (or None) for each of the {len(shapes)} layers, got {masks!r}")
+    checked = []
+    for number, (mask, shape) in enumerate(zip(masks, shapes, strict=True)):
+        if mask is not None:
+            mask = as_numbers(f"masks[{number}]", mask).astype(bool)
+            if mask.shape != shape:
+                raise ShapeError(f"masks[{number}] should have the shape of the layer's W, {shape}, got {mask.shape}")
+            mask.setflags(write=False)
+        checked.append(mask)
+    return tuple(checked)
 
 
 def _hidden(rules, count: int) -> list[Activation]:

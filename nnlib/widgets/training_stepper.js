@@ -375,7 +375,7 @@ export default instrument({
       if (many) main.points(examples(at), flat);
       if (!forked) return;
       const apartNow = at.value("update") > settings.fork_at;
-      other.heading.textContent = apartNow ? `No fork: ${kept}` : `The same until update ${settings.fork_at}`;
+      other.heading.textContent = apartNow ? `No fork: ${kept}` : `Same until update ${settings.fork_at}`;
       const plane = flat ? "curve" : "surface";
       const { values, rows, columns } = said(recording, at.step, apartNow ? `unforked_${plane}` : plane);
       if (flat) other.line(recording.still("x"), values);
