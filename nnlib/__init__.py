@@ -12,6 +12,7 @@ from nnlib.backpropagation import (
     loss_and_gradient,
 )
 from nnlib.datasets import DATASETS, Dataset, from_csv
+from nnlib.dropout import Dropout
 from nnlib.errors import DTypeError, NnlibError, NonFiniteError, SettingError, ShapeError, TableError, TargetError
 from nnlib.gradient_descent import Step, descend
 from nnlib.graph import Graph
@@ -35,6 +36,7 @@ __all__ = [
     "BackwardTrace",
     "DTypeError",
     "Dataset",
+    "Dropout",
     "GradientReport",
     "Graph",
     "Initialisation",

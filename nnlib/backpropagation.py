@@ -5,7 +5,9 @@ It is the chain rule, written so that what one layer has computed is used by the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -80,6 +82,7 @@ def backward(net: Network, trace: Trace, output_slope: np.ndarray) -> BackwardTr
     slope, passed_by, deltas = output_slope, 0.0, []
     for number in range(len(net.layers) - 1, -1, -1):
         layer, seen, block = net.layers[number], trace.layers[number], blocks[number]
+        slope = slope if seen.mask is None else slope * seen.mask
         delta = slope * layer.activation.derivative(seen.z, seen.a)  # (batch, outputs)
         block[:-1] = seen.x.T @ delta  # (inputs, outputs)
         block[-1] = delta.sum(axis=0)  # (outputs,)
@@ -94,7 +97,13 @@ def backward(net: Network, trace: Trace, output_slope: np.ndarray) -> BackwardTr
 
 
 def loss_and_gradient(
-    net: Network, loss: str | Loss, X, y, *, penalty: Penalty | None = None
+    net: Network,
+    loss: str | Loss,
+    X,
+    y,
+    *,
+    penalty: Penalty | None = None,
+    masks: Sequence[np.ndarray] | None = None,
 ) -> tuple[float, np.ndarray]:
     """Return the loss of a batch and its gradient by every parameter.
 
@@ -107,6 +116,8 @@ def loss_and_gradient(
         The target, as the loss takes it.
     penalty : Penalty, optional
         Added to the loss, and its slope to the gradient.
+    masks : sequence of ndarray, optional
+        For `Network.forward`: the holes of a step under dropout.
 
     Returns
     -------
@@ -127,7 +138,7 @@ def loss_and_gradient(
     (4.0, array([12.,  4.]))
     """
     loss, penalty = as_loss(loss), as_penalty(penalty)
-    trace = net.forward(X)
+    trace = net.forward(X, masks=masks)
     target = loss.prepare(y, trace.output.shape, trace.output.dtype)
     value = loss.mean(trace.output, target)
     gradient = backward(net, trace, loss.mean_slope(trace.output, target)).gradient
@@ -195,6 +206,7 @@ def check_gradient(
     y,
     *,
     penalty: Penalty | None = None,
+    masks: Sequence[np.ndarray] | None = None,
     gradient: np.ndarray | None = None,
     method: str = "central",
     step: float | None = None,
@@ -213,7 +225,7 @@ def check_gradient(
 
     Parameters
     ----------
-    net, loss, X, y, penalty
+    net, loss, X, y, penalty, masks
         As for `loss_and_gradient`.
     gradient : ndarray (P,), optional
         The gradient to check; by default that of `loss_and_gradient`.
@@ -255,7 +267,7 @@ def check_gradient(
         tolerance = 1e-3 if net.dtype == np.float32 else 1e-6 if central else 1e-12
     tolerance = check_number("tolerance", tolerance, above=0)
     loss, penalty = as_loss(loss), as_penalty(penalty)
-    claimed = loss_and_gradient(net, loss, X, y, penalty=penalty)[1] if gradient is None else gradient
+    claimed = loss_and_gradient(net, loss, X, y, penalty=penalty, masks=masks)[1] if gradient is None else gradient
     claimed = as_numbers("gradient", claimed, np.float64)
     if claimed.shape != net.parameters.shape:
         raise ShapeError(f"gradient should have shape {net.parameters.shape}, got {claimed.shape}")
@@ -263,7 +275,7 @@ def check_gradient(
     probe = net.with_parameters(net.parameters.astype(float if central else complex))
     measure = _central if central else _complex_step
     target = loss.prepare(y, (len(X), net.sizes[-1]), np.dtype(float))
-    measured, noise = measure(probe, loss, X, target, penalty, h)
+    measured, noise = measure(probe, partial(probe.forward, X, masks=masks), loss, target, penalty, h)
     floor = np.maximum(noise / tolerance, np.finfo(float).tiny)
     errors = np.abs(claimed - measured) / np.maximum(np.maximum(np.abs(claimed), np.abs(measured)), floor)
     errors[~np.isfinite(claimed)] = np.inf
@@ -283,17 +295,17 @@ def check_gradient(
     )
 
 
-def _complex_step(probe, loss, X, target, penalty, h):
+def _complex_step(probe, forward, loss, target, penalty, h):
     measured = np.empty(probe.parameters.size)
     for i in range(measured.size):
         kept = probe.parameters[i]
         probe.parameters[i] += 1j * h
-        measured[i] = _total(probe, loss, probe.forward(X), target, penalty).imag / h
+        measured[i] = _total(probe, loss, forward(), target, penalty).imag / h
         probe.parameters[i] = kept
     return measured, np.abs(measured).max() * np.finfo(float).eps
 
 
-def _central(probe, loss, X, target, penalty, h):
+def _central(probe, forward, loss, target, penalty, h):
     measured = np.empty(probe.parameters.size)
     noise = np.empty_like(measured)
     for i in range(measured.size):
@@ -302,7 +314,7 @@ def _central(probe, loss, X, target, penalty, h):
             values, sides = [], []
             for moved in (kept - width, kept + width):
                 probe.parameters[i] = moved
-                trace = probe.forward(X)
+                trace = forward()
                 values.append(_total(probe, loss, trace, target, penalty))
                 sides.append(_sides(probe, loss, trace, target, penalty))
             if all(map(np.array_equal, *sides)):

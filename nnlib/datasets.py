@@ -56,7 +56,9 @@ class Dataset:
         """The name of the loss that maximum likelihood suggests."""
         return {"binary": "binary_cross_entropy", "multiclass": "cross_entropy", "regression": "mse"}[self.task]
 
-    def split(self, fraction: float, *, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
+    def split(
+        self, fraction: float, *, rng: np.random.Generator, stratified: bool = False
+    ) -> tuple[Dataset, Dataset]:
         """Divide the examples at random: `fraction` of them to train on, the others held out.
 
         Parameters
@@ -64,6 +66,8 @@ class Dataset:
         fraction : float
             Between 0 and 1; each part gets at least one example.
         rng : numpy.random.Generator
+        stratified : bool
+            Divide each class by itself, so that both parts have its share of the whole, up to one example.
 
         Returns
         -------
@@ -72,7 +76,7 @@ class Dataset:
         Raises
         ------
         SettingError
-            If there is no such division.
+            If there is no such division, or no classes to divide by.
 
         Examples
         --------
@@ -86,6 +90,9 @@ class Dataset:
             raise SettingError("a data set of one example cannot be split")
         order = check_rng(rng).permutation(len(self))
         cut = min(max(round(fraction * len(self)), 1), len(self) - 1)
+        if stratified:
+            order = self._by_class(order, fraction, cut)
+            rng.shuffle(order[cut:])  # who is left over comes class by class
         return self._rows(order[:cut]), self._rows(order[cut:])
 
     def hold_out(self, every: int) -> tuple[Dataset, Dataset]:
@@ -116,6 +123,22 @@ class Dataset:
             raise SettingError(f"one in {every} examples can be held out of at least {every}; got {len(self)}")
         turn = np.arange(len(self)) % every == every - 1
         return self._rows(np.flatnonzero(~turn)), self._rows(np.flatnonzero(turn))
+
+    def _by_class(self, order: np.ndarray, fraction: float, cut: int) -> np.ndarray:
+        """Put the rows that each class gives to the first part in front, `cut` in all; the order is kept."""
+        if not self.classes:
+            raise SettingError(f"only classes can be stratified, and {self.name} has none")
+        counts = np.bincount(self.y, minlength=self.classes)
+        shares = fraction * counts
+        taken = np.floor(shares).astype(int)
+        short = np.argsort(taken - shares, kind="stable")[: cut - taken.sum()]  # largest remainders first
+        taken[short] += 1
+        y = self.y[order]
+        place = np.empty(len(y), int)  # of each row among those of its class
+        for k, count in enumerate(counts):
+            place[y == k] = np.arange(count)
+        first = place < taken[y]
+        return np.concatenate([order[first], order[~first]])
 
     def _rows(self, rows: np.ndarray) -> Dataset:
         return Dataset(self.X[rows], self.y[rows], self.task, self.classes, self.name)

@@ -14,6 +14,7 @@ import numpy as np
 
 from nnlib.autopsy import first_bad, non_finite
 from nnlib.backpropagation import backward
+from nnlib.dropout import Dropout, as_dropout
 from nnlib.errors import NonFiniteError, SettingError, ShapeError, check_count, check_rng
 from nnlib.losses import Loss
 from nnlib.network import Network
@@ -80,6 +81,7 @@ def descend(
     batch_size: int | None = None,
     rng: np.random.Generator | None = None,
     penalty: Penalty | None = None,
+    dropout: Dropout | None = None,
     start: Step | None = None,
 ) -> Iterator[Step]:
     r"""Train a network, one update at a time.
@@ -105,6 +107,9 @@ def descend(
         Shuffles the examples; needed with `batch_size`.
     penalty : Penalty, optional
         Added to the loss.
+    dropout : Dropout, optional
+        Silences a random part of the hidden neurons at each step; `loss` and `gradient` are then those of the
+        network with its holes.
     start : Step, optional
         Go on from this step instead of from the network's parameters: the first step that comes is the one
         after it, bit for bit the one that the first walk gave or would have given. Change an argument to
@@ -138,7 +143,7 @@ def descend(
     2 0.3125 [1.5  0.75]
     3 0.078125 [1.75  0.875]
     """
-    optimizer, penalty = as_optimizer(optimizer), as_penalty(penalty)
+    optimizer, penalty, dropout = as_optimizer(optimizer), as_penalty(penalty), as_dropout(dropout)
     if not (start is None or isinstance(start, Step)):
         raise SettingError(f"start should be a step that descend gave, got {start!r}")
     examples = Examples(net, loss, X, y)
@@ -164,10 +169,10 @@ def descend(
         )
     if shuffle is not None and len(shuffle.order) != len(examples):
         raise ShapeError(f"start comes from a walk over {len(shuffle.order)} examples, X holds {len(examples)}")
-    return _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle)
+    return _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, shuffle)
 
 
-def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) -> Iterator[Step]:
+def _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, shuffle) -> Iterator[Step]:
     quietly = _context_without_warnings().run
     update = partial(quietly, fast_update(optimizer, examples.sums))
     plans: dict[int | None, Plan] = {}
@@ -195,16 +200,21 @@ def _walk(net, examples, optimizer, batch_size, rng, penalty, start, shuffle) ->
         elif index:
             epoch = index
         net.parameters[:] = parameters
+        masks = None
+        if dropout is not None:
+            masks = dropout.masks(net, len(examples) if size is None else size, index)
         finite = is_chain
         if is_chain:
             if size not in plans:
-                plans[size] = examples.plan(size)
+                plans[size] = examples.plan(size, dropout=dropout is not None)
+            if masks is not None:
+                plans[size].mask(masks)
             value, gradient, finite = quietly(plans[size].run, batch)
         if finite and penalty is not None:
             value, gradient = quietly(_add_penalty, net, penalty, value, gradient)
             finite = np.isfinite(value) and np.isfinite(gradient).all()
         if not finite:
-            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, index, optimizer, step)
+            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, masks, index, optimizer, step)
         parameters.setflags(write=False)
         gradient.setflags(write=False)
         step = Step(index, value, parameters, gradient, batch, epoch, optimizer.name, state, shuffle)
@@ -228,11 +238,11 @@ def _add_penalty(net: Network, penalty: Penalty, value: float, gradient: np.ndar
     return value + penalty.value(net), gradient + penalty.slope(net)
 
 
-def _in_plain_form(net, examples, batch, penalty, index, optimizer, before) -> tuple[float, np.ndarray]:
+def _in_plain_form(net, examples, batch, penalty, masks, index, optimizer, before) -> tuple[float, np.ndarray]:
     """Do a step again in its plain form, in which a number that is not finite can be named."""
     rows = slice(None) if batch is None else batch
     loss, target = examples.loss, examples.y[rows]
-    trace = net.forward(examples.X[rows])
+    trace = net.forward(examples.X[rows], masks=masks)
     value = loss.mean(trace.output, target)
     sweep = backward(net, trace, loss.mean_slope(trace.output, target))
     gradient = sweep.gradient

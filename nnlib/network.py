@@ -55,11 +55,15 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class LayerTrace:
-    """What one layer saw and said: x (batch, inputs), z and a (batch, outputs)."""
+    """What one layer saw and said: x (batch, inputs), z and a (batch, outputs).
+
+    Under dropout the layer above sees a times `mask`; otherwise the mask is None.
+    """
 
     x: np.ndarray
     z: np.ndarray
     a: np.ndarray
+    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +278,15 @@ class Network:
             raise ShapeError(f"X should hold at least one example, got shape {X.shape}")
         return X
 
-    def forward(self, X) -> Trace:
+    def _check_masks(self, masks, batch: int) -> Sequence[np.ndarray | None]:
+        if masks is None:
+            return [None] * len(self.layers)
+        shapes, wanted = [np.shape(mask) for mask in masks], [(batch, m) for m in self.sizes[1:-1]]
+        if shapes != wanted:
+            raise ShapeError(f"masks should have a shape for each hidden layer, {wanted}, got {shapes}")
+        return [*masks, None]
+
+    def forward(self, X, *, masks: Sequence[np.ndarray] | None = None) -> Trace:
         r"""Carry a batch through the layers and return every number met on the way.
 
         .. math:: Z^{(l)} = X^{(l)} W^{(l)} + b^{(l)}, \qquad A^{(l)} = f(Z^{(l)}), \qquad X^{(l+1)} = A^{(l)}
@@ -284,6 +296,8 @@ class Network:
         Parameters
         ----------
         X : array_like (batch, inputs)
+        masks : sequence of ndarray (batch, outputs), optional
+            For each hidden layer, what its activations are multiplied by: `Dropout.masks`.
 
         Returns
         -------
@@ -293,17 +307,18 @@ class Network:
         Raises
         ------
         ShapeError, DTypeError
-            If X is not a batch of rows of numbers that the first layer can take.
+            If X is not a batch of rows of numbers that the first layer can take, or the masks do not fit.
 
         Source: Goodfellow, Bengio & Courville, *Deep Learning*, 2016, algorithm 6.3.
         """
         x = self.check_inputs(X)
         traces = []
-        for layer in self.layers:
+        for layer, mask in zip(self.layers, self._check_masks(masks, len(x)), strict=True):
             z = x @ layer.weights + layer.b  # (batch, outputs)
             a = layer.activation.function(z)
-            traces.append(LayerTrace(x, z, a))
-            x = np.concatenate([x, a], axis=1) if self.shortcuts else a
+            traces.append(LayerTrace(x, z, a, mask))
+            heard = a if mask is None else a * mask
+            x = np.concatenate([x, heard], axis=1) if self.shortcuts else heard
         return Trace(tuple(traces))
 
 

@@ -24,7 +24,7 @@ Loss and gradient of 200 examples in 12 calls
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import isfinite, sqrt
 from typing import NamedTuple
@@ -89,9 +89,9 @@ class Examples:
         """The inputs (examples, inputs), a view."""
         return self.with_ones[:, :-1]
 
-    def plan(self, size: int | None = None) -> Plan:
-        """Return the plan for batches of `size` examples, or for all examples at once."""
-        return Plan(self, size)
+    def plan(self, size: int | None = None, *, dropout: bool = False) -> Plan:
+        """Return the plan for batches of `size` examples, or for all at once; with `dropout` it takes masks."""
+        return Plan(self, size, dropout=dropout)
 
 
 class Plan:
@@ -110,7 +110,7 @@ class Plan:
         If the network has shortcuts or masks.
     """
 
-    def __init__(self, examples: Examples, size: int | None = None):
+    def __init__(self, examples: Examples, size: int | None = None, *, dropout: bool = False):
         net, loss = examples.net, examples.loss
         if not net.is_chain:
             raise SettingError("a plan is for a chain of layers; with shortcuts or masks use loss_and_gradient")
@@ -125,12 +125,17 @@ class Plan:
         rows = [np.ones((outputs + 1, self.size), net.dtype) for outputs in net.sizes[1:]]
         zeros = np.zeros(max(net.sizes[1:]) * self.size, net.dtype)
         kernels = [_activation_kernel(layer.activation)(zeros) for layer in net.layers]
-        seen, last = x.T, len(net.layers) - 1
+        last = len(net.layers) - 1
+        self._masks = [np.empty((m, self.size), net.dtype) for m in net.sizes[1:-1]] if dropout else []
+        heard = [np.ones_like(row) for row in rows[:-1]] if dropout else rows  # what the layer above is told
+        name, seen = "h" if dropout else "a", x.T
         for i, (layer, kernel, row) in enumerate(zip(net.layers, kernels, rows, strict=True)):
             z = kernel.sums(row[:-1])
-            self._add(f"z{i} = [W{i}; b{i}]ᵀ [{f'a{i - 1}' if i else 'x0'}; 1]", layer.block.T.dot, seen, z)
+            self._add(f"z{i} = [W{i}; b{i}]ᵀ [{f'{name}{i - 1}' if i else 'x0'}; 1]", layer.block.T.dot, seen, z)
             kernel.forward(self._add, i, z, row[:-1])
-            seen = row
+            if dropout and i < last:
+                self._add(f"h{i} = m{i} a{i}", np.multiply, self._masks[i], row[:-1], heard[i][:-1])
+            seen = heard[i] if i < last else row
         self.output = rows[-1][:-1]
 
         delta, self._total = np.empty_like(self.output), np.zeros((), net.dtype)
@@ -138,14 +143,16 @@ class Plan:
 
         sums = net.blocks(examples.sums)
         for i in range(last, -1, -1):
-            seen = rows[i - 1] if i else x.T
+            seen = heard[i - 1] if i else x.T
             kernels[i].backward(self._add, i, rows[i][:-1], delta)
             self._add(
-                f"∇{i} = [{f'a{i - 1}' if i else 'x0'}; 1] δ{i}ᵀ", seen.dot, delta.T, sums[i]
+                f"∇{i} = [{f'{name}{i - 1}' if i else 'x0'}; 1] δ{i}ᵀ", seen.dot, delta.T, sums[i]
             )
             if i:
                 below = np.empty_like(rows[i - 1][:-1])
-                self._add(f"a'{i - 1} = W{i} δ{i}", net.layers[i].W.dot, delta, below)
+                self._add(f"{name}'{i - 1} = W{i} δ{i}", net.layers[i].W.dot, delta, below)
+                if dropout:
+                    self._add(f"a'{i - 1} = m{i - 1} h'{i - 1}", np.multiply, self._masks[i - 1], below, below)
                 delta = below
         self._value_factor, factor = factors[0], np.array(factors[1], net.dtype)
         # The loss of an infinite logit may be 0.
@@ -161,6 +168,11 @@ class Plan:
         width = max(len(call.formula) for call in calls)
         lines = [f"{n:2}  {call.formula:{width}}  {call.out.shape}" for n, call in enumerate(calls, 1)]
         return "\n".join([f"Loss and gradient of {self.size} examples in {len(calls)} calls", *lines])
+
+    def mask(self, masks: Sequence[np.ndarray]) -> None:
+        """Set the masks (batch, outputs) of the hidden layers for the next run, in a plan with dropout."""
+        for mine, mask in zip(self._masks, masks, strict=True):
+            mine[:] = mask.T
 
     def run(self, rows: np.ndarray | None = None) -> tuple[float, np.ndarray, bool]:
         """Replay the calls for the network's present parameters.

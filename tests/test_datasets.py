@@ -192,3 +192,25 @@ def test_a_bad_table_gets_the_line_and_the_reason(text, line, reason):
 def test_a_table_should_be_text():
     with pytest.raises(DTypeError, match=r"text should be the table itself, as in .*, got \[\[0, 1\]\]"):
         from_csv([[0, 1]])
+
+
+@pytest.mark.parametrize("fraction", [0.03, 0.25, 0.5, 0.75, 0.9])
+def test_a_stratified_split_keeps_the_shares_of_the_classes(fraction):
+    data = DATASETS["digits"](rng=rng())
+    parts = data.split(fraction, rng=rng(3), stratified=True)
+    assert len(parts[0]) == round(fraction * len(data))
+    for part, share in zip(parts, (fraction, 1 - fraction), strict=True):
+        assert np.abs(np.bincount(part.y) - share * np.bincount(data.y)).max() < 1
+        assert (np.diff(part.y) != 0).mean() > 0.8  # still mixed
+    whole = np.column_stack([np.concatenate([part.X for part in parts]), np.concatenate([part.y for part in parts])])
+    both = np.column_stack([data.X, data.y])
+    assert np.array_equal(whole[np.lexsort(whole.T)], both[np.lexsort(both.T)])
+    again = data.split(fraction, rng=rng(3), stratified=True)
+    assert all(np.array_equal(one.X, other.X) for one, other in zip(parts, again, strict=True))
+    other = data.split(fraction, rng=rng(4), stratified=True)
+    assert not np.array_equal(parts[0].X, other[0].X)
+
+
+def test_values_cannot_be_stratified():
+    with pytest.raises(SettingError, match="only classes can be stratified, and sine has none"):
+        DATASETS["sine"](rng=rng()).split(0.5, rng=rng(), stratified=True)

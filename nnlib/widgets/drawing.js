@@ -97,7 +97,19 @@ function heatmap(canvas, values, columns, rows, lo, hi, colours) {
   context.putImageData(image, 0, 0);
 }
 
-/** The theme's colours, from the CSS variables of stepper.css, and the diverging ramp for canvases. */
+/** Fill a canvas with an image, the first row on top: 0 is the colour of paper, 1 that of ink. */
+function inkImage(canvas, values, columns, rows, colours) {
+  if (canvas.width !== columns || canvas.height !== rows) [canvas.width, canvas.height] = [columns, rows];
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < columns * rows; i += 1) {
+    pixels[i] = colours.inks[Math.round(Math.min(1, Math.max(0, values[i])) * (colours.inks.length - 1))];
+  }
+  context.putImageData(image, 0, 0);
+}
+
+/** The theme's colours, from the CSS variables of stepper.css, and for canvases the diverging ramp and the inks. */
 function readColours(root) {
   const probe = document.createElement("canvas").getContext("2d");
   const style = getComputedStyle(root);
@@ -108,12 +120,13 @@ function readColours(root) {
   }));
   const rgb = (colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
   const [negative, middle, positive] = [colours.negative, colours.middle, colours.positive].map(rgb);
-  colours.ramp = Uint32Array.from({ length: 511 }, (_, i) => {
-    const end = i < 255 ? negative : positive;
-    const part = Math.abs(i - 255) / 255;
-    const [r, g, b] = middle.map((channel, k) => Math.round(channel + (end[k] - channel) * part));
+  const between = (from, to, part) => {
+    const [r, g, b] = from.map((channel, k) => Math.round(channel + (to[k] - channel) * part));
     return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  });
+  };
+  colours.ramp = Uint32Array.from({ length: 511 }, (_, i) => between(middle, i < 255 ? negative : positive, Math.abs(i - 255) / 255));
+  const [ink, paper] = [rgb(colours.ink), rgb(colours.paper)];
+  colours.inks = Uint32Array.from({ length: 65 }, (_, i) => between(paper, ink, i / 64));
   return colours;
 }
 

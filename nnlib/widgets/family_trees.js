@@ -87,7 +87,7 @@ export default instrument({
         });
         const correct = frame.get("correct");
         marks.forEach((mark, index) => place(mark, { class: correct[index] > 0.5 ? "nn-family-right" : "nn-family-wrong" }));
-        const ys = apart(shares.map((share) => curve.y(share[frame.step]) - 9), 14, curve.top + 10, curve.bottom);
+        const ys = apart(shares.map((share) => curve.y(share[frame.step]) - 9), 14, curve.top + 10, curve.bottom - 14);
         shares.forEach((share, i) => {
           place(lines[i + 2], { d: curve.path(sweeps, share, frame.step + 1) });
           place(dots[i], { cx: curve.x(sweeps[frame.step]), cy: curve.y(share[frame.step]) });

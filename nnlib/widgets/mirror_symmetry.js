@@ -66,7 +66,7 @@ export default instrument({
         ticks.replaceChildren(...Array.from(solved, (sweep) => svg("line", {
           x1: curve.x(sweep), x2: curve.x(sweep), y1: curve.top, y2: curve.top + 12,
         })));
-        note.textContent = `${solved.length} of ${recording.still("seeds")[0]} seeds`;
+        note.textContent = `ticks: ${solved.length} of ${recording.still("seeds")[0]} seeds, the paper’s recipe`;
         place(note, { x: curve.right, y: curve.top + 26 });
         place(path, { d: curve.path(sweeps, losses) });
       },

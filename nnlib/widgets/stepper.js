@@ -15,7 +15,8 @@
            start(recording) {   // a new recording, and again after a resize: what stays the same over its frames
              curve.setAttribute("d", plot.path(recording.still("grid"), recording.still("curve")));
            },
-           draw(frame) {        // every frame, and again after a resize or a change of theme
+           draw(frame) {        // every frame, and again after a resize or a change of theme; a view that shows
+                                // something of the reader's own instead returns the sentence for it
              place(point, { cx: plot.x(frame.value("x")), cy: plot.y(frame.value("loss")) });
            },
            prepare(settings) { return settings; },   // optional: settings that the reader asks for, made to fit together
@@ -29,10 +30,11 @@
    figure     .stage the element to fill, .colours the theme's, .settings shown now
               .chart(parent, options) axes that follow the width: .x .y .invert .marks .over .path .set .heatmap
               .handle(chart, options) a point to drag by mouse, touch and arrow keys
+              .redraw() what the reader has changed in the view itself
               .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...});
               .hides(setting) if the author shows no control for it; .link the address of what is shown, null where it has none
    aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels,
-              heatmap(canvas, values, columns, rows, lo, hi, colours)
+              heatmap(canvas, values, columns, rows, lo, hi, colours), inkImage(canvas, values, columns, rows, colours)
    CSS        .nn-row .nn-panel for layout; .nn-line .nn-dot .nn-label .nn-quiet and -negative -positive -third for marks */
 
 // ---------------------------------------------------------------------------------------------- reading a recording
@@ -322,6 +324,10 @@ function mountFigure(spec, model, el, page) {
       goto(typeof target === "number" ? target : indexOf({ ...coordinates(step), ...target }));
       touched();
     },
+    redraw() {
+      pause();
+      draw();
+    },
     change: (changes) => request({ ...wanted, ...changes }, { touched: true }),
     can: (changes) => Boolean(live) || bank.has({ ...wanted, ...changes }),
     hides: (setting) => Boolean(controls.find((control) => control.name === setting)?.hidden),
@@ -374,13 +380,12 @@ function mountFigure(spec, model, el, page) {
     };
   }
   function draw() {
-    view.draw(frameAt(step));
+    const words = view.draw(frameAt(step)) ?? recording.meta.sentences[step];
     slider.value = step;
-    const { sentences } = recording.meta;
     place(slider, { "aria-valuetext": `Step ${step} of ${recording.count - 1}` });
     count.textContent = `${step} / ${recording.count - 1}`;
     place(status, { "aria-live": playing ? "off" : "polite" });
-    if (status.textContent !== sentences[step]) status.textContent = sentences[step];
+    if (status.textContent !== words) status.textContent = words;
     for (const { axis, input, output } of axisSliders) {
       const value = coordinates(step)[axis.name];
       input.value = axis.values.indexOf(value);

@@ -198,9 +198,9 @@ def _free_port() -> int:
         return found.getsockname()[1]
 
 
-def wait_for(look: Callable[[], T | None]) -> T:
+def wait_for(look: Callable[[], T | None], patience: float = PATIENCE) -> T:
     """Return what `look` finds, as soon as it finds something: for programs that cannot tell when they are ready."""
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + patience
     while not (found := look()):
         if time.monotonic() > limit:
             raise RuntimeError("nothing came")

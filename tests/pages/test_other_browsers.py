@@ -12,7 +12,7 @@ from . import book, browsers
 from .conftest import need, serving
 from .drivers import Driver, Firefox, WebKit, wait_for
 from .hands import PICTURE
-from .test_compute import need_python, trainings
+from .test_compute import START, need_python, trainings
 
 # Put in front of everything else in each page, because not every remote control tells what the console says.
 LISTENER = b"""<script>
@@ -134,7 +134,7 @@ def test_python_computes_what_the_bank_does_not_hold(driver: Driver, listening: 
     driver.run(READY)
     answer = f"""(root => root.hasAttribute("aria-busy") ? "" : root.dataset.source
       + root.querySelector("[role=alert]").textContent)(document.getElementById("{figure.figure_id}"))"""
-    assert wait_for(lambda: driver.run(answer)) == "worker"
+    assert wait_for(lambda: driver.run(answer), START / 1000) == "worker"
     step, sentence, _ = driver.run(f"({SHOWN})({json.dumps(figure.figure_id)})")
     settings = figure.settings | {"seed": 7919}
     assert step == 3
