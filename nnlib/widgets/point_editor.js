@@ -67,12 +67,16 @@ function pointEditor(chart, { id, link, able, onopen, onchange, ontable }) {
   const said = html("p", { class: "points-said", "aria-live": "polite" });
   const text = html("textarea", { id: `${id}-table`, rows: 6, spellcheck: "false", placeholder: "x1,x2,class\n0.5,-0.2,1" });
   const file = html("input", { type: "file", id: `${id}-file`, accept: ".csv,.tsv,.txt,text/csv,text/plain" });
-  const useTable = button("Use this table", () => ontable(text.value));
+  const take = () => {
+    past.push(points);
+    ontable(text.value);
+  };
+  const useTable = button("Use this table", take);
   file.addEventListener("change", async () => {
     if (!file.files.length) return;
     text.value = await file.files[0].text();
     file.value = "";
-    ontable(text.value);
+    take();
   });
   const table = html("details", { class: "points-table" },
     html("summary", {}, "Points as a table (CSV)"),

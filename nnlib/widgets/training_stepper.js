@@ -1,6 +1,10 @@
 /* The view of training_stepper.py: the network with each neuron's own map, the decision surface, and the losses. */
 
 const PALE = [-1.6, 1.6]; // the ends of the colours under the data, so that the points stand out
+// Points to begin with where none are shown: each corner twice, and those held out from two of them.
+const CORNERS = [
+  [-60, -60, 0], [60, 60, 0], [-60, 60, 1], [60, -60, 1], [40, -40, 1], [-40, 40, 1], [-40, -40, 0], [40, 40, 0],
+];
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 const subscript = (n) => [...String(n)].map((digit) => SUBSCRIPTS[digit]).join("");
 
@@ -348,7 +352,7 @@ export default instrument({
     /** The points shown, for the editor: the reader's own, or the data set's with every fourth held out as it was. */
     function shownPoints() {
       if (figure.settings.dataset === "own") return readPoints(figure.settings.points);
-      if (!frame || flat) return readPoints(drawn);
+      if (flat) return drawn ? readPoints(drawn) : CORNERS.map(([x, y, label]) => ({ x, y, label }));
       const near = (value) => Math.min(Math.max(Math.round(100 * value), -POINT_REACH), POINT_REACH);
       const points = examples(frame).map(({ x, y, positive, held }) => ({ x: near(x), y: near(y), label: Number(positive), held }));
       const [train, held] = [false, true].map((out) => points.filter((point) => point.held === out));

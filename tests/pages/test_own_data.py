@@ -270,6 +270,18 @@ def test_the_points_of_a_data_set_are_a_start_and_it_comes_back(live: Open) -> N
     assert len(hands.page.answers.asked) == 1, "what was seen before is not computed again"
 
 
+def test_a_curve_has_no_points_of_the_plane_so_there_are_some_to_begin_with(live: Open) -> None:
+    hands = live(figure_of("points"))
+    for label, option in (
+        ("Loss", "mean squared error"),
+        ("Data set", "a sine curve (regression)"),
+        ("Data set", "your own points"),
+    ):
+        choose(hands, label, option)
+    assert len(points_of(hands)) == 8
+    assert hands.warned == ""
+
+
 def test_a_table_is_pasted_or_refused_with_its_line(live: Open) -> None:
     hands = live(figure_of("points"))
     before = hands.seen()
@@ -293,6 +305,10 @@ def test_a_table_is_pasted_or_refused_with_its_line(live: Open) -> None:
     assert hands.warned == ""
     expect(said_of_points(hands)).to_have_text("24 points: 16 of class 0, 8 of class 1.")
     assert box.input_value().splitlines()[:2] == ["x1,x2,class", "-1,-1,1"]
+    hands.button("Undo").click()
+    expect(said_of_points(hands)).to_have_text("Undone.")
+    expect(hands.root.locator(".points-layer .training-point-out")).to_have_count(50)
+    settled(hands)
     file = {"name": "points.csv", "mimeType": "text/csv", "buffer": b"0.5;0,25;a\n0;1;b\n0;0;a\n1;1;b\n1;0;b\n"}
     with hands.redrawn():
         hands.root.get_by_label("or from a file").set_input_files(file)
