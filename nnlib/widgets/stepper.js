@@ -302,7 +302,7 @@ function mountFigure(spec, model, el, page) {
   let recording = null;
   let wanted = { ...defaults };
   let step = 0;
-  let heading = null; // the step that was asked for, while its frames are still awaited
+  let heading = null; // the step to show, while its frames are still awaited
   let asking = new AbortController();
   let playing = null;
   let colours = readColours(root);
@@ -406,7 +406,7 @@ function mountFigure(spec, model, el, page) {
   }
   function goto(index) {
     const next = Math.min(Math.max(0, index), recording.count - 1);
-    heading = next;
+    if (heading !== null) heading = next;
     if (next === step && root.dataset.ready) return;
     step = next;
     draw();
@@ -515,13 +515,17 @@ function mountFigure(spec, model, el, page) {
     const wasPlaying = Boolean(playing);
     pause();
     root.setAttribute("aria-busy", "true");
-    heading = target ?? null;
-    const before = step;
-    const aim = (next) => heading ?? (next.meta.newest ? next.count - 1 : before);
+    heading = target ?? heading ?? step; // the frames of a run that this one takes the place of may not reach it yet
+    const aim = (next) => (target === undefined && next.meta.newest ? next.count - 1 : heading);
     try {
       const next = await source.frames(settings, {
         signal,
-        onFrames: (partial) => signal.aborted || adopt(partial, source.kind, aim(partial)),
+        onFrames(partial) {
+          if (signal.aborted) return;
+          root.classList.add("nn-streaming");
+          waiting.hidden = true;
+          adopt(partial, source.kind, aim(partial));
+        },
         onProgress: (state) => signal.aborted || showStart(state),
       });
       if (signal.aborted) return;
@@ -536,7 +540,9 @@ function mountFigure(spec, model, el, page) {
       if (!signal.aborted) complain(error.message, true);
     } finally {
       if (!signal.aborted) {
+        heading = null;
         root.removeAttribute("aria-busy");
+        root.classList.remove("nn-streaming");
         waiting.hidden = true;
       }
     }

@@ -280,9 +280,14 @@ def test_recordings_stream_and_a_new_setting_takes_the_place_of_the_old(lab: Lab
     assert events == ["AbortError"]
 
 
-def test_every_instrument_takes_settings_that_no_bank_holds(lab: Lab) -> None:
-    ask(lab, "seed=31&learning_rate=0.3&step=5")
+def test_settings_that_no_bank_holds_come_one_after_another_and_the_step_stays(lab: Lab) -> None:
+    ask(lab, "seed=31&step=5")
     expect_computed(lab)
+    lab.hands.at(5)
+    for _ in range(4):  # each takes the place of the one before
+        lab.hands.root.get_by_role("button", name="Next seed").click()
+    expect_computed(lab)
+    assert lab.hands.chosen("Seed") == "35"
     lab.hands.at(5)
     assert "needs a live kernel" not in lab.hands.root.inner_text()
 
