@@ -67,9 +67,9 @@ RULES = {
     "mean for sum": ("delta.sum(axis=0)", "delta.mean(axis=0)"),
     "forgotten bias": ("delta.sum(axis=0)", "0"),
     "one example's bias": ("delta.sum(axis=0)", "delta[0]"),
-    "transposed way down": ("delta @ layer.W.T", "delta @ layer.W"),
-    "wrong sign on the way down": ("delta @ layer.W.T", "-delta @ layer.W.T"),
-    "undelivered slope": ("delta @ layer.W.T", "slope @ layer.W.T"),
+    "transposed way down": ("delta @ layer.weights.T", "delta @ layer.W"),
+    "wrong sign on the way down": ("delta @ layer.weights.T", "-delta @ layer.weights.T"),
+    "undelivered slope": ("delta @ layer.weights.T", "slope @ layer.weights.T"),
 }
 
 
@@ -95,7 +95,7 @@ def test_the_checker_names_the_layer_of_a_broken_rule(rule, layer, method, monke
     assert check_gradient(net, "mse", X, y, method=method).suspect is None
     monkeypatch.setattr(backpropagation, "backward", broken_backward(rule, layer))
     report = check_gradient(net, "mse", X, y, method=method)
-    first_hurt = layer - 1 if "layer.W.T" in RULES[rule][0] else layer  # the way down leads to the layer below
+    first_hurt = layer - 1 if "layer.weights.T" in RULES[rule][0] else layer  # the way down leads to the layer below
     assert bool(report) == (first_hurt < 0)
     assert report.suspect == (first_hurt if first_hurt >= 0 else None)
 

@@ -25,7 +25,8 @@ def test_registry_keys_are_the_names_and_all_subclasses_are_in_it():
     def below(kind):
         return {kind} | {deep for child in kind.__subclasses__() for deep in below(child)}
 
-    assert below(Optimizer) - {Optimizer} == set(OPTIMIZERS.values())
+    mine = {kind for kind in below(Optimizer) if kind.__module__ == Optimizer.__module__}
+    assert mine - {Optimizer} == set(OPTIMIZERS.values())
 
 
 @pytest.mark.parametrize(
