@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from livepage.state import same
@@ -151,9 +150,18 @@ def test_setting_without_a_live_source_keeps_the_frames_and_says_so(figure_wanti
     assert hands.seen() == before
 
 
-@pytest.mark.parametrize("disk", [False, True], ids=["http", "file"])
-def test_the_address_restores_settings_and_step(figure: Figure, disk: bool, reader: Reader) -> None:
-    hands = Hands(reader(figure.page, disk=disk, reduced_motion="reduce"), figure.figure_id).ready()
+def test_the_address_restores_settings_and_step(figure: Figure, reader: Reader) -> None:
+    expect_restored(figure, Hands(reader(figure.page, reduced_motion="reduce"), figure.figure_id))
+
+
+def test_the_address_restores_settings_and_step_from_the_disk(page_name: str, reader: Reader) -> None:
+    for figure in book.figures(page_name)[:1]:
+        expect_restored(figure, Hands(reader(page_name, disk=True, reduced_motion="reduce"), figure.figure_id))
+
+
+def expect_restored(figure: Figure, hands: Hands) -> None:
+    """Change what a figure shows, open the page anew at its address, and expect to see the same."""
+    hands.ready()
     chosen = figure.stored()[:1]
     for control, value in chosen:
         with hands.redrawn():
