@@ -165,15 +165,20 @@ def listen(
 
 @pytest.fixture
 def reader(chromium: Browser, served: str, on_disk: str) -> Iterator[Callable[..., Page]]:
-    """Open pages as a reader would: ``reader(page, **context options)``. At the end no fault may have been met."""
+    """Open pages as a reader would: ``reader(page, **context options)``. At the end no fault may have been met.
+
+    Setting the formulas takes most of the time of loading: a test of figures does without.
+    """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def read(page_name: str, *, disk: bool = False, **options: object) -> Page:
+    def read(page_name: str, *, disk: bool = False, formulas: bool = True, **options: object) -> Page:
         context = chromium.new_context(**{"viewport": WIDE, "color_scheme": "light"} | options)
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         listen(context, (served, on_disk), faults)
+        if not formulas:
+            without_formulas(context)
         page = context.new_page()
         page.goto((on_disk if disk else served) + page_name)
         return page
@@ -182,6 +187,11 @@ def reader(chromium: Browser, served: str, on_disk: str) -> Iterator[Callable[..
     for context in contexts:
         context.close()
     assert not faults, "\n".join(faults)
+
+
+def without_formulas(context: BrowserContext) -> None:
+    """Leave the formulas as they are written."""
+    context.route("**/mathjax/**", lambda route: route.fulfill(content_type="text/javascript", body=""))
 
 
 def without_python(context: BrowserContext) -> None:
@@ -208,6 +218,7 @@ class Desk:
             listen(context, (self.served,), self.faults)
             if self.bare:
                 without_python(context)
+                without_formulas(context)
             page = self.lying[page_name] = context.new_page()
             page.goto(self.served + page_name)
             page.evaluate("window.MathJax?.startup?.promise")

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from nnlib import widgets
 
 from . import book
-from .conftest import PATIENCE, WIDE, listen, missing
+from .conftest import PATIENCE, WIDE, listen, missing, without_formulas
 from .hands import Hands
 
 # All in one process: they share one start of Python.
@@ -137,6 +137,7 @@ def visit(chromium: Browser, served: str, stepper: book.Figure) -> Iterator[Call
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         listen(context, (served, address), faults)
+        without_formulas(context)
         if expect:
             expected.append(expect)
         page = context.new_page()

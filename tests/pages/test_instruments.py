@@ -151,12 +151,13 @@ def test_setting_without_a_live_source_keeps_the_frames_and_says_so(figure_wanti
 
 
 def test_the_address_restores_settings_and_step(figure: Figure, reader: Reader) -> None:
-    expect_restored(figure, Hands(reader(figure.page, reduced_motion="reduce"), figure.figure_id))
+    expect_restored(figure, Hands(reader(figure.page, formulas=False, reduced_motion="reduce"), figure.figure_id))
 
 
 def test_the_address_restores_settings_and_step_from_the_disk(page_name: str, reader: Reader) -> None:
     for figure in book.figures(page_name)[:1]:
-        expect_restored(figure, Hands(reader(page_name, disk=True, reduced_motion="reduce"), figure.figure_id))
+        page = reader(page_name, disk=True, formulas=False, reduced_motion="reduce")
+        expect_restored(figure, Hands(page, figure.figure_id))
 
 
 def expect_restored(figure: Figure, hands: Hands) -> None:
@@ -230,10 +231,11 @@ def test_dark_and_light_both_draw(figure: Figure, desk: Desk) -> None:
 
 
 def test_autoplay_stands_still_for_readers_who_asked_for_it(figure_autoplaying: Figure, reader: Reader) -> None:
-    moving = Hands(reader(figure_autoplaying.page), figure_autoplaying.figure_id).ready()
+    moving = Hands(reader(figure_autoplaying.page, formulas=False), figure_autoplaying.figure_id).ready()
     moving.root.scroll_into_view_if_needed()
     expect(moving.root).not_to_have_attribute("data-step", str(figure_autoplaying.step))
-    still = Hands(reader(figure_autoplaying.page, reduced_motion="reduce"), figure_autoplaying.figure_id).ready()
+    page = reader(figure_autoplaying.page, formulas=False, reduced_motion="reduce")
+    still = Hands(page, figure_autoplaying.figure_id).ready()
     still.root.scroll_into_view_if_needed()
     still.page.evaluate(THIRTY_FRAMES)
     still.at(figure_autoplaying.step)

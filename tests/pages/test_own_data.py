@@ -22,7 +22,7 @@ from nnlib.widgets.recording import pack
 
 from . import book
 from .book import Figure
-from .conftest import PATIENCE, WIDE, listen
+from .conftest import PATIENCE, WIDE, listen, without_formulas
 from .hands import Hands
 from .test_pages import expect_nothing_to_stick_out
 
@@ -101,6 +101,7 @@ def live(chromium: Browser, served: str) -> Iterator[Open]:
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         listen(context, (served,), faults)
+        without_formulas(context)
         page = context.new_page()
 
         def change(route: Route) -> None:
