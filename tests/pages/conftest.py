@@ -27,14 +27,20 @@ expect.set_options(timeout=PATIENCE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Walk the built book: tests that take `page_name`, `figure` or `link` run for each there is."""
+    """Walk the built book: tests run for each `page_name` and `link` there is, and for a `figure` of each instrument.
+
+    Where a book shows an instrument more than once, the first figure stands for it; that all figures of a page come
+    alive is a test of the page.
+    """
     pages = book.pages()
+    first = {figure.instrument: figure for page in reversed(pages) for figure in reversed(book.figures(page))}
+    figures = sorted(first.values(), key=lambda figure: (pages.index(figure.page), figure.figure_id))
     walks = {
         "page_name": pages,
-        "figure": [figure for page in pages for figure in book.figures(page)],
-        "figure_autoplaying": [figure for page in pages for figure in book.figures(page) if figure.autoplay],
-        "figure_wanting": [figure for page in pages for figure in book.figures(page) if figure.wanting()],
-        "figure_storing": [figure for page in pages for figure in book.figures(page) if figure.stored()],
+        "figure": figures,
+        "figure_autoplaying": [figure for figure in figures if figure.autoplay],
+        "figure_wanting": [figure for figure in figures if figure.wanting()],
+        "figure_storing": [figure for figure in figures if figure.stored()],
         "link": [link for page in pages for link in book.links(page)],
     }
     for name in walks.keys() & set(metafunc.fixturenames):
