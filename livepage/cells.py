@@ -7,8 +7,10 @@ A hidden cell with the tag ``check`` right after a live one says whether a reade
 
 import ast
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from symtable import SymbolTable, symtable
 from typing import Any
 
 import nbformat
@@ -45,44 +47,49 @@ class Cell:
         return {"name": self.name, "code": self.code, "before": before, "check": self.check}
 
 
-class _Names(ast.NodeVisitor):
-    """The names which a cell makes, changes and uses."""
+class _Names:
+    """The names at the top level of a cell which it makes, which it changes, and which it needs from elsewhere."""
 
     def __init__(self, code: str) -> None:
         self.made: set[str] = set()
         self.changed: set[str] = set()
         self.used: set[str] = set()
-        self.visit(ast.parse(code))
+        for statement in ast.parse(code).body:
+            table = symtable(ast.unparse(statement), "cell", "exec")
+            own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+            loop = _stored(statement.target) if isinstance(statement, ast.For) else set()
+            self.used |= _read(table) - self.made - loop
+            self.made |= own
+            self.changed |= {name for node in ast.walk(statement) for name in _changed(node)}
 
-    def visit_Name(self, node: ast.Name) -> None:
-        (self.used if isinstance(node.ctx, ast.Load) else self.made).add(node.id)
 
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
-        self.made.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+def _read(table: SymbolTable) -> set[str]:
+    """Return the global names that a scope and those within it read; arguments and local names are not among them."""
+    here = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
+    }
+    return here.union(*map(_read, table.get_children()))
 
-    visit_ImportFrom = visit_Import
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.ClassDef) -> None:
-        self.made.add(node.name)
-        self.generic_visit(node)
+def _stored(target: ast.expr) -> set[str]:
+    return {node.id for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
-    visit_ClassDef = visit_FunctionDef
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self._change(node.target)
-        self.generic_visit(node)
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        for target in node.targets:
-            if isinstance(target, ast.Attribute | ast.Subscript):
-                self._change(target)
-        self.generic_visit(node)
-
-    def _change(self, target: ast.expr) -> None:
+def _changed(node: ast.AST) -> Iterator[str]:
+    """Yield the names of what an assignment to a part, or one with an operator, changes."""
+    if isinstance(node, ast.AugAssign):
+        targets = [node.target]
+    elif isinstance(node, ast.Assign):
+        targets = [target for target in node.targets if isinstance(target, ast.Attribute | ast.Subscript)]
+    else:
+        return
+    for target in targets:
         while isinstance(target, ast.Attribute | ast.Subscript):
             target = target.value
         if isinstance(target, ast.Name):
-            self.changed.add(target.id)
+            yield target.id
 
 
 def live_cells(path: Path) -> dict[int, Cell]:

@@ -37,8 +37,8 @@ MATHJAX = (
 )
 
 
-# The theme's style sheet names some 1,900 icons of the font that is gone.
-ICON_RULES = re.compile(r'(?:\.fa-[\w-]+:before,?)+\{content:"[^"]*"\}')
+# The theme's style sheet names some 1,900 icons of the fonts that are gone, and where these fonts would be.
+ICON_RULES = re.compile(r'(?:\.fa-[\w-]+:before,?)+\{content:"[^"]*"\}|@font-face\{[^}]*/fontawesome/[^}]*\}')
 
 
 def configure(app: Sphinx, config: Config) -> None:

@@ -114,6 +114,14 @@ def test_a_cell_runs_after_those_which_make_or_change_what_it_uses_and_no_others
     assert cells.needed(earlier, "1 + 1") == []
 
 
+def test_arguments_local_names_and_what_the_cell_makes_itself_ask_for_no_earlier_cell() -> None:
+    earlier = {0: "a = 1", 1: "b = 2", 2: "c = 3"}
+    assert cells.needed(earlier, "def f(a, *, b=4):\n    c = a + b\n    return [c for c in (a,)]") == []
+    assert cells.needed(earlier, "a = 5\nfor b in range(a):\n    print(b)\ntotal = sum(c for c in (a,))") == []
+    assert cells.needed(earlier, "def f(n):\n    return lambda: n + b") == [1]
+    assert cells.needed(earlier, "a = a + 1") == [0]
+
+
 def test_a_session_shares_names_and_runs_what_is_needed_once() -> None:
     session, printed = Session(), []
     before = [{"name": "cell 1", "code": "print('once'); log = []"}]

@@ -1,9 +1,12 @@
-/* The complete process over real images: the stages, the images with their answers, the curves, the weights as images, and
-   which digit is taken for which. */
+/* The complete process over real images: the stages, the parts, the images with their answers, the curves, the weights as
+   images, and which digit is taken for which. */
+
+const PARTS = { train: ["Start", "Train"], choose: ["Choose"], test: ["Test"], "left out": [] }; // and the stages that use them
 
 export default instrument({
   create(figure) {
     const strip = figure.stage.appendChild(html("ol", { class: "dpl-stages" }));
+    const bar = figure.stage.appendChild(svg("svg", { class: "dpl-parts", role: "img" }));
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
     const panel = (name, parent = row) => parent.appendChild(html("div", { class: `nn-panel dpl-${name}` }));
     const heading = (parent, text) => parent.appendChild(html("p", { class: "nn-heading" }, text));
@@ -32,6 +35,21 @@ export default instrument({
     const cells = matrix.marks.appendChild(svg("g"));
     let [tiles, filters, recording] = [[], [], null];
 
+    function drawParts(stage) {
+      const { parts } = recording.meta;
+      const all = parts.reduce((sum, count) => sum + count, 0);
+      const shown = stage === "Look" ? [["images", all]] : Object.keys(PARTS).map((name, i) => [name, parts[i]]).filter(([, count]) => count);
+      let start = 0;
+      bar.replaceChildren(...shown.map(([name, count]) => {
+        const [x, width] = [`${(100 * start) / all}%`, `${(100 * count) / all}%`];
+        start += count;
+        return svg("g", { class: PARTS[name]?.includes(stage) ? "dpl-used" : null },
+          svg("rect", { x, width, height: "100%" }),
+          svg("text", { x, dx: 7, y: 14 }, name), svg("text", { x, dx: 7, y: 29, class: "dpl-number" }, count.toLocaleString("en")));
+      }));
+      place(bar, { "aria-label": shown.map(([name, count]) => `${name} ${count}`).join(", ") });
+    }
+
     return {
       start(next) {
         recording = next;
@@ -55,8 +73,9 @@ export default instrument({
       },
       draw(frame) {
         const { colours } = figure;
-        const { stages, best, validation, test } = recording.meta;
+        const { stages, best, parts: [, validation, test] } = recording.meta;
         const stage = stages[frame.value("stage")];
+        drawParts(stage);
         [...strip.children].forEach((item, i) => place(item, { "aria-current": i === frame.value("stage") ? "step" : null }));
         const [images, scaled, labels] = ["images", "scaled", "labels"].map(recording.still);
         const [answers, sure] = [frame.get("answers"), frame.get("sure")];

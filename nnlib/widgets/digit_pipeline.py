@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STAGES = ("Look", "Split", "Scale", "Start", "Train", "Choose", "Test")
-EPOCHS, HIDDEN, SHOWN, UNITS = 30, 32, 20, 20
+IMAGES, EPOCHS, HIDDEN, SHOWN, UNITS = 1797, 30, 32, 20, 20
 DATA = {"clean": "1,078", "few": "100", "mislabelled": "1,078, a fifth with a wrong label"}
 AGAINST = {"none": "nothing", "l2": "L2 penalty, λ = 0.003", "dropout": "dropout of 0.3"}
 
@@ -32,7 +32,8 @@ class DigitPipeline(Instrument):
     ALT = (
         "Twenty handwritten digits with the answer of a network below each, the curves of training and validation loss "
         "over the epochs, the weights of twenty hidden neurons as images, and the table of which digit is taken for "
-        "which. A strip above names the stages: look, split, scale, start, train, choose, test."
+        "which. A strip above names the stages: look, split, scale, start, train, choose, test; a bar below it shows "
+        "the parts: 1,078 images to train on, 270 to choose by, 449 to test with."
     )
     FIGURE_ID = "pipeline"
     CONTROLS = (
@@ -68,10 +69,11 @@ class DigitPipeline(Instrument):
         epochs = list(islice(walk, EPOCHS + 1))
         best = min(epochs, key=lambda epoch: epoch.validation_loss)
         first = validation.X[:SHOWN]
+        kept = (len(train), len(validation), len(test))
         yield Still(
             images=first, scaled=scaling(first), labels=validation.y[:SHOWN],
             curves=np.array([[epoch.train_loss, epoch.validation_loss] for epoch in epochs]).T,
-            meta={"stages": STAGES, "best": best.number, "validation": len(validation), "test": len(test)},
+            meta={"stages": STAGES, "best": best.number, "parts": (*kept, IMAGES - sum(kept))},
         )  # fmt: skip
 
         nothing = {
@@ -98,8 +100,8 @@ class DigitPipeline(Instrument):
 
         ink = train.X[train.X > 0]
         yield frame(
-            f"1,797 images of 8 by 8 pixels, from 0 (paper) to 1 (ink); {SHOWN} of them are shown, with their labels. "
-            f"{100 * (1 - len(ink) / train.X.size):.0f} % of the pixels are paper.", "Look",
+            f"{IMAGES:,} images of 8 by 8 pixels, from 0 (paper) to 1 (ink); {SHOWN} of them are shown, with their "
+            f"labels. {100 * (1 - len(ink) / train.X.size):.0f} % of the pixels are paper.", "Look",
         )  # fmt: skip
         yield frame(
             f"Each class by itself: {len(train)} images to train on, {len(validation)} to choose by, {len(test)} to "

@@ -30,7 +30,9 @@ export default instrument({
     const corners = plane.marks.appendChild(svg("g"));
     const arrowName = plane.marks.appendChild(svg("text", { class: "nn-label nn-third" }, "w / 2"));
 
-    const points = { P: { x: 1.5, y: 0.5 }, Q: { x: -0.5, y: 0.5 } };
+    const points = {};
+    const putBack = () => Object.assign(points, { P: { x: 1.5, y: 0.5 }, Q: { x: -0.5, y: 0.5 } });
+    putBack();
     let shown; // the frame on screen, for whatever is dragged
     const weights = () => ["w1", "w2", "bias"].map((name) => shown.value(name));
     const half = (value) => number(Number(value.toFixed(2)));
@@ -98,6 +100,10 @@ export default instrument({
     }
 
     return {
+      reset() {
+        putBack();
+        found.clear();
+      },
       start(recording) {
         place(silent, { x: plane.left, y: plane.top, width: plane.right - plane.left, height: plane.bottom - plane.top });
         const [places, targets] = [recording.still("corners"), recording.still("targets")];

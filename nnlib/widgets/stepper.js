@@ -20,6 +20,7 @@
              place(point, { cx: plot.x(frame.value("x")), cy: plot.y(frame.value("loss")) });
            },
            prepare(settings) { return settings; },   // optional: settings that the reader asks for, made to fit together
+           reset() {},                               // optional: forget what the reader has put into the drawing
            stop() {},           // optional: undo what create did outside figure.stage
          };
        },
@@ -654,7 +655,10 @@ function mountFigure(spec, model, el, page) {
     goto(index);
     touched();
   };
-  listen(reset, "click", () => stepTo(0));
+  listen(reset, "click", () => {
+    view.reset?.();
+    stepTo(0);
+  });
   listen(back, "click", () => stepTo(step - 1));
   listen(forward, "click", () => stepTo(step + 1));
   listen(play, "click", () => {
