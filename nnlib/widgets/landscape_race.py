@@ -174,14 +174,16 @@ class LandscapeRace(Instrument):
         low, high = np.log10(recording.meta["range"])
         order = np.argsort(losses[:, -1])
         lines = 0.06 * (high - low) * np.arange(len(RACERS))
-        heights = np.maximum.accumulate(np.log10(losses[order, -1]) - lines) + lines
+        ends = np.maximum(np.log10(losses[order, -1]), low + lines[1] / 2)
+        heights = np.maximum.accumulate(ends - lines) + lines
         heights -= max(0, heights[-1] - high)
         beside = 10 ** heights[np.argsort(order)]
         for k, (words, colour) in enumerate(zip(WORDS, colours, strict=True)):
             above.plot(*points[:, k].T, color=colour, lw=1.3, marker="o", markevery=[-1], ms=4)
             curve.semilogy(losses[k], color=colour, lw=1.4)
             curve.annotate(
-                words, (step, beside[k]), xytext=(4, 0), textcoords="offset points", color=colour, fontsize=7, va="center"
+                words, (step, beside[k]), xytext=(4, 0), textcoords="offset points",
+                color=colour, fontsize=7, va="center",
             )  # fmt: skip
         above.plot(*points[0, 0], "o", color="white", mec=figures.INK, ms=7)
         above.plot(*recording.static["minima"].T, "+", color=figures.INK, ms=9)
