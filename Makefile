@@ -28,7 +28,7 @@ serve: book ## build the book and open it in a browser
 	@$(BIN)/python -m livepage.serve _build/html
 
 lab: .venv/.installed ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab --notebook-dir=. chapters
+	@$(BIN)/jupyter lab --notebook-dir=. $(if $(filter 0,$(shell id -u)),--allow-root) chapters # root: in a container
 
 test: book ## run every test: library, notebooks, built book
 	@PYTHONPATH=tests $(BIN)/python -m pages.browsers --install
