@@ -66,7 +66,7 @@ constraints: .venv/.installed ## pin anew everything that requirements.txt bring
 		--no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt
 	@wc -l constraints.txt
 
-studies: .venv/.installed ## run the experiments of 1986 again from all seeds and store the results (half an hour)
+studies: .venv/.installed ## run the experiments of 1986 again from all seeds and store the results (five to fifteen minutes)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m nnlib.studies $(NAME)
 
 clean: ## remove what was built
