@@ -18,9 +18,6 @@ from . import book
 from .conftest import PATIENCE, WIDE, listen, missing, without_formulas
 from .hands import Hands
 
-# All in one process: they share one start of Python.
-pytestmark = pytest.mark.xdist_group("compute")
-
 WORKER = book.ROOT / "livepage" / "assets" / "livepage-worker.js"
 START = 180_000  # milliseconds for Python to start, on a busy machine
 UPDATES = 500  # the steps over which the numbers must stay the same
