@@ -34,7 +34,8 @@
               .redraw() what the reader has changed in the view itself
               .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...});
               .hides(setting) if the author shows no control for it; .link the address of what is shown, null where it has none
-   aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels,
+   aids       svg html place, panel(row, heading, {flex, name}), linear log, number, apart(positions, gap, lo, hi) for
+              labels, track(chart) a curve with the steps on it: .start(xs, ys) .draw(step),
               heatmap(canvas, values, columns, rows, lo, hi, colours), inkImage(canvas, values, columns, rows, colours)
    CSS        .nn-row .nn-panel for layout; .nn-line .nn-dot .nn-label .nn-quiet and -negative -positive -third for marks */
 
