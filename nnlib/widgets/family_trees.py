@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..family_trees import ENGLISH, ITALIAN, RELATIONS, family_trees
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, Switch
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import moments
+from nnlib.family_trees import ENGLISH, ITALIAN, RELATIONS, family_trees
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, Switch
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.training_stepper import moments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -109,7 +109,7 @@ print(f"{{right[trained].sum()}} of 100 trained, {{right[held_out].sum()}} of 4 
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the six units' weights as squares, as the paper draws them, and the questions."""
-        from .. import figures
+        from nnlib import figures
 
         figure, axes = figures.figure(7.6, 3.6, columns=2, width_ratios=(1.5, 1))
         people, correct = recording.frames["people"][step], recording.frames["correct"][step] > 0.5

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, half_squares
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import moments
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, half_squares
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.training_stepper import moments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ print(f"error {{step.loss:.4f}}")"""
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the table of what the units say, and the error."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (table, curve) = figures.figure(7.0, 3.0, columns=2, width_ratios=(1.4, 1))
         said = np.hstack([recording.static["X"], recording.frames["said"][step]])

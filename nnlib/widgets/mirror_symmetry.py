@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, ClassicMomentum, half_squares, mirror_symmetry, study
-from ..network import Network
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import moments
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, ClassicMomentum, half_squares, mirror_symmetry, study
+from nnlib.network import Network
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.training_stepper import moments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ print(f"after {{step.index}} sweeps: {{right}} of 64 patterns right, error {{ste
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the weights as bars, the map of the patterns, and the error up to this step."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (bars, grid, curve) = figures.figure(8.2, 2.7, columns=3, width_ratios=(1.3, 0.9, 1))
         weights = recording.frames["weights"][step][:12].reshape(BITS, 2)

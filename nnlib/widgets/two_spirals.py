@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backpropagation import backward
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, spirals, study
-from ..losses import LOSSES
-from ..optimizers import Adam
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import grid, moments
+from nnlib.backpropagation import backward
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, spirals, study
+from nnlib.losses import LOSSES
+from nnlib.optimizers import Adam
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.training_stepper import grid, moments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,7 +100,7 @@ print(f"{{right}} of {{len(X)}} points right, cross-entropy {{step.loss:.4f}}")"
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the surface with the points, and the share of points right."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (plane, curve) = figures.figure(6.6, 3.0, columns=2, width_ratios=(1, 1.3))
         limit, points = recording.static["limit"].item(), recording.static["points"]
