@@ -96,7 +96,7 @@ export default instrument({
       return { bar, value };
     });
 
-    const near = panel("near", "Nearest training images");
+    const near = panel(row, "Nearest training images", { name: "pad-near" });
     const gallery = near.appendChild(html("div", { class: "pad-gallery" }));
     const distance = near.appendChild(html("p", { class: "pad-help" }));
 
