@@ -84,11 +84,6 @@ class ShakenGenerator(np.random.Generator):
     uniform = shaken(np.random.Generator.uniform)
 
 
-def trainings() -> list[book.Figure]:
-    """Return the training steppers of the book."""
-    return [figure for page in book.pages() for figure in book.figures(page) if figure.instrument == "training_stepper"]
-
-
 class Lab:
     """A page with a training stepper, in which Python starts once for many tests."""
 
@@ -120,7 +115,7 @@ def need_python() -> None:
 def stepper() -> book.Figure:
     """Give the first training stepper of the book."""
     need_python()
-    return trainings()[0]
+    return book.steppers()[0]
 
 
 @pytest.fixture
