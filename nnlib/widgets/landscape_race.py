@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..optimizers import OPTIMIZERS
-from ..surfaces import SURFACES
-from .stepper import Column, Encoding, Frame, Instrument, Still, choice, position
+from nnlib.optimizers import OPTIMIZERS
+from nnlib.surfaces import SURFACES
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Still, choice, position
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .recording import Recording
+    from nnlib.widgets.recording import Recording
 
 RACERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 WORDS = ("gradient descent", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
@@ -160,7 +160,7 @@ class LandscapeRace(Instrument):
     @staticmethod
     def poster(recording: "Recording", step: int) -> "Figure":
         """Return the map with the paths up to this step, and the losses."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (above, curve) = figures.figure(7.4, 3.1, columns=2, width_ratios=[3, 2])
         colours = (figures.INK, figures.NEGATIVE, figures.SKY, figures.FOURTH, figures.THIRD, figures.POSITIVE)
