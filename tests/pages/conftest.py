@@ -75,6 +75,7 @@ class PageByPage(LoadScopeScheduling):
         return page_in(nodeid) or super()._split_scope(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PageByPage:
     """Divide the tests between the workers of ``pytest -n``."""
     return PageByPage(config, log)
