@@ -6,10 +6,10 @@ This module needs numpy alone.
 import json
 import time
 
-from ..errors import NnlibError
-from . import load
-from .recorder import Roll
-from .recording import pack
+from nnlib.errors import NnlibError
+from nnlib.widgets import load
+from nnlib.widgets.recorder import Roll
+from nnlib.widgets.recording import pack
 
 _PAUSE = 0.06  # seconds between two parts that are shown, besides the first
 

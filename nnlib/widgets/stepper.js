@@ -375,6 +375,7 @@ function mountFigure(spec, model, el, page) {
       last: recording.count - 1,
       recording,
       sentence: recording.meta.sentences[index],
+      settings: recording.meta.settings,
       at: coordinates(index),
       get: (array) => recording.get(array, index),
       value: (array) => recording.get(array, index)[0],

@@ -184,6 +184,14 @@ def listen(
     context.on("console", heard)
 
 
+def watched(browser: Browser, ours: tuple[str, ...], faults: list[str], **options: object) -> BrowserContext:
+    """Return a context whose pages are wide, waited for with patience and listened to."""
+    context = browser.new_context(**{"viewport": WIDE} | options)
+    context.set_default_timeout(PATIENCE)
+    listen(context, ours, faults)
+    return context
+
+
 @pytest.fixture
 def reader(chromium: Browser, served: str, on_disk: str) -> Iterator[Callable[..., Page]]:
     """Open pages as a reader would: ``reader(page, **context options)``. At the end no fault may have been met.
@@ -194,10 +202,8 @@ def reader(chromium: Browser, served: str, on_disk: str) -> Iterator[Callable[..
     faults: list[str] = []
 
     def read(page_name: str, *, disk: bool = False, formulas: bool = True, **options: object) -> Page:
-        context = chromium.new_context(**{"viewport": WIDE, "color_scheme": "light"} | options)
+        context = watched(chromium, (served, on_disk), faults, **{"color_scheme": "light"} | options)
         contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        listen(context, (served, on_disk), faults)
         if not formulas:
             without_formulas(context)
         page = context.new_page()
@@ -234,9 +240,9 @@ class Desk:
         """Return the page as a reader finds it who asked for reduced motion: wide, light, each figure drawn."""
         if page_name not in self.lying:
             self.clear()
-            context = self.chromium.new_context(viewport=WIDE, color_scheme="light", reduced_motion="reduce")
-            context.set_default_timeout(PATIENCE)
-            listen(context, (self.served,), self.faults)
+            context = watched(
+                self.chromium, (self.served,), self.faults, color_scheme="light", reduced_motion="reduce"
+            )
             if self.bare:
                 without_python(context)
                 without_formulas(context)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from nnlib import widgets
 
 from . import book
-from .conftest import PATIENCE, WIDE, listen, missing, without_formulas
+from .conftest import missing, watched, without_formulas
 from .hands import Hands
 
 WORKER = book.ROOT / "livepage" / "assets" / "livepage-worker.js"
@@ -125,10 +125,8 @@ def visit(chromium: Browser, served: str, stepper: book.Figure) -> Iterator[Call
     expected: list[str] = []
 
     def open_page(prepare: Callable[[Page], Any] = bool, *, expect: str = "", address: str = served) -> Lab:
-        context = chromium.new_context(viewport=WIDE, reduced_motion="reduce")
+        context = watched(chromium, (served, address), faults, reduced_motion="reduce")
         contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        listen(context, (served, address), faults)
         without_formulas(context)
         if expect:
             expected.append(expect)
@@ -149,10 +147,8 @@ def visit(chromium: Browser, served: str, stepper: book.Figure) -> Iterator[Call
 @pytest.fixture(scope="module")
 def lab(chromium: Browser, served: str, stepper: book.Figure) -> Iterator[Lab]:
     """Keep one page open for all tests that do no harm to it."""
-    context = chromium.new_context(viewport=WIDE, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
     faults: list[str] = []
-    listen(context, (served,), faults)
+    context = watched(chromium, (served,), faults, reduced_motion="reduce")
     page = context.new_page()
     page.goto(served + stepper.page)
     lab = Lab(page, stepper)

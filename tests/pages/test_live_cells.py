@@ -11,7 +11,7 @@ from livepage import cells
 from livepage.livecells import Session
 
 from . import book
-from .conftest import PATIENCE, WIDE, listen
+from .conftest import watched
 from .test_compute import START, need_python
 
 CHAPTERS = book.ROOT / "chapters"
@@ -58,10 +58,8 @@ def bench(chromium: Browser, served: str) -> Iterator[Bench]:
     """Open the first page with a checked cell."""
     need_python()
     name = next(page for page in book.pages() if any(cell.check for cell in live(page)))
-    context = chromium.new_context(viewport=WIDE, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
     faults: list[str] = []
-    listen(context, (served,), faults)
+    context = watched(chromium, (served,), faults, reduced_motion="reduce")
     page = context.new_page()
     page.goto(served + name)
     page.evaluate("window.MathJax?.startup?.promise")

@@ -22,7 +22,7 @@ from nnlib.widgets.recording import pack
 
 from . import book
 from .book import Figure
-from .conftest import PATIENCE, WIDE, listen, without_formulas
+from .conftest import watched, without_formulas
 from .hands import Hands
 from .test_pages import expect_nothing_to_stick_out
 
@@ -90,10 +90,8 @@ def live(chromium: Browser, served: str) -> Iterator[Open]:
     contexts, faults = [], []
 
     def open_figure(figure: Figure, *, query: str = "", source: bool = True, **options: object) -> Hands:
-        context = chromium.new_context(viewport=WIDE, reduced_motion="reduce", color_scheme="light", **options)
+        context = watched(chromium, (served,), faults, reduced_motion="reduce", color_scheme="light", **options)
         contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        listen(context, (served,), faults)
         without_formulas(context)
         page = context.new_page()
 
