@@ -28,14 +28,14 @@ serve: book ## build the book and open it in a browser
 	@$(BIN)/python -m livepage.serve _build/html
 
 lab: .venv/.installed ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab --notebook-dir=. chapters
+	@$(BIN)/jupyter lab --notebook-dir=. $(if $(filter 0,$(shell id -u)),--allow-root) chapters # root: in a container
 
 test: book ## run every test: library, notebooks, built book
 	@PYTHONPATH=tests $(BIN)/python -m pages.browsers --install
 	@$(BIN)/python -m pytest nnlib tests --ignore=tests/pages -n 2 --dist loadgroup
 	@# On a busy machine a browser may be late: what fails is run once more by itself, and a real fault fails again.
 	@$(BIN)/python -m pytest tests/pages -n 2 --dist loadgroup || $(BIN)/python -m pytest tests/pages --last-failed
-	@$(BIN)/python -m pytest chapters # the cells of a notebook share one kernel, so they stay in one process
+	@$(BIN)/python -m pytest chapters -n 2 --dist loadfile # the cells of a notebook share one kernel: one process
 
 notebooks: .venv/.installed ## re-execute the chapters and store their outputs (make notebooks NAME=losses: one)
 	@$(BIN)/python -m livepage.notebooks $(if $(NAME),chapters/$(NAME).ipynb)
@@ -66,7 +66,7 @@ constraints: .venv/.installed ## pin anew everything that requirements.txt bring
 		--no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file constraints.txt
 	@wc -l constraints.txt
 
-studies: .venv/.installed ## run the experiments of 1986 again from all seeds and store the results (half an hour)
+studies: .venv/.installed ## run the experiments of 1986 again from all seeds and store the results (five to fifteen minutes)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m nnlib.studies $(NAME)
 
 clean: ## remove what was built

@@ -6,11 +6,12 @@ A hidden cell with the tag ``check`` right after a live one says whether a reade
 """
 
 import ast
+import dis
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from symtable import SymbolTable, symtable
+from types import CodeType
 from typing import Any
 
 import nbformat
@@ -51,30 +52,22 @@ class _Names:
     """The names at the top level of a cell which it makes, which it changes, and which it needs from elsewhere."""
 
     def __init__(self, code: str) -> None:
+        tree = ast.parse(code)
         self.made: set[str] = set()
-        self.changed: set[str] = set()
+        self.changed = {name for node in ast.walk(tree) for name in _changed(node)}
         self.used: set[str] = set()
-        for statement in ast.parse(code).body:
-            table = symtable(ast.unparse(statement), "cell", "exec")
-            own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-            loop = _stored(statement.target) if isinstance(statement, ast.For) else set()
-            self.used |= _read(table) - self.made - loop
-            self.made |= own
-            self.changed |= {name for node in ast.walk(statement) for name in _changed(node)}
+        self._follow(compile(tree, "cell", "exec"))
 
-
-def _read(table: SymbolTable) -> set[str]:
-    """Return the global names that a scope and those within it read; arguments and local names are not among them."""
-    here = {
-        symbol.get_name()
-        for symbol in table.get_symbols()
-        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
-    }
-    return here.union(*map(_read, table.get_children()))
-
-
-def _stored(target: ast.expr) -> set[str]:
-    return {node.id for node in ast.walk(target) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    def _follow(self, code: CodeType, *, top: bool = True) -> None:
+        # In the order of the instructions; arguments and local names have instructions of their own.
+        for instruction in dis.get_instructions(code):
+            name = instruction.argval
+            if isinstance(name, CodeType):
+                self._follow(name, top=False)
+            elif top and instruction.opname == "STORE_NAME":
+                self.made.add(name)
+            elif instruction.opname in ("LOAD_NAME", "LOAD_GLOBAL") and name not in self.made:
+                self.used.add(name)
 
 
 def _changed(node: ast.AST) -> Iterator[str]:
