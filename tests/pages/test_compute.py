@@ -18,9 +18,6 @@ from . import book
 from .conftest import PATIENCE, WIDE, listen, missing, without_formulas
 from .hands import Hands
 
-# All in one process: they share one start of Python.
-pytestmark = pytest.mark.xdist_group("compute")
-
 WORKER = book.ROOT / "livepage" / "assets" / "livepage-worker.js"
 START = 180_000  # milliseconds for Python to start, on a busy machine
 UPDATES = 500  # the steps over which the numbers must stay the same
@@ -34,7 +31,7 @@ SENSITIVE = {
     "family_trees": {"loss", "people"},  # long runs of full speed multiply it in each sweep; not yet in the first ones
     "two_spirals": {"loss", "sizes", "surface"},
 }
-STEADY = 250  # sweeps up to which those runs, too, keep to the tolerance
+STEADY = 200  # sweeps up to which those runs, too, keep to the tolerance
 
 # Runs in the page: the largest difference of each array, relative to the largest number of its frame; what else the
 # recording says, as a digest.
@@ -101,11 +98,6 @@ class ShakenGenerator(np.random.Generator):
     uniform = shaken(np.random.Generator.uniform)
 
 
-def trainings() -> list[book.Figure]:
-    """Return the training steppers of the book."""
-    return [figure for page in book.pages() for figure in book.figures(page) if figure.instrument == "training_stepper"]
-
-
 class Lab:
     """A page with a training stepper, in which Python starts once for many tests."""
 
@@ -137,7 +129,7 @@ def need_python() -> None:
 def stepper() -> book.Figure:
     """Give the first training stepper of the book."""
     need_python()
-    return trainings()[0]
+    return book.steppers()[0]
 
 
 @pytest.fixture
