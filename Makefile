@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve lab test notebooks check format bench chapter constraints studies clean
+.PHONY: help book serve lab test notebooks check format bench speed chapter constraints studies clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -54,6 +54,9 @@ format: .venv/.installed ## mend what the linter can mend
 
 bench: .cache/bench-venv/.installed ## measure nnlib against its peers (a table, and _build/benchmarks.svg)
 	@.cache/bench-venv/bin/python -m benchmarks
+
+speed: .venv/.installed ## measure how fast Python starts and answers in the built book's pages
+	@PYTHONPATH=tests $(BIN)/python -m pages.speed
 
 chapter: .venv/.installed ## build one chapter alone: make chapter NAME=losses
 	@test -n "$(NAME)" || { echo 'Which chapter? make chapter NAME=losses'; exit 2; }

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from livepage.runtime import LOCK, cache_of, sha256, slim, write_packed
+from livepage.runtime import LOCK, cache_of, compiled, packages, sha256, slim, write_packed
 
 REGISTRY = "https://registry.npmjs.org"
 
@@ -57,6 +57,7 @@ def fetch(root: Path) -> Path:
     files = {name: member(pyodide, f"package/{name}", digest) for name, digest in lock["files"].items()}
     files["python_stdlib.zip"] = slim(files["python_stdlib.zip"])
     files["numpy.zip"] = slim(first(lock["sources"]["numpy"], downloads))
+    files |= compiled(files | {"packages.zip": packages(root)}, ["python_stdlib.zip", "numpy.zip"])
     draft = cache.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()

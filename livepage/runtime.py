@@ -14,20 +14,28 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 LOCK = Path(__file__).with_name("runtime.json")
 CELLS = Path(__file__).with_name("livecells.py")
+COMPILER = Path(__file__).with_name("bytecode.mjs")
 PACKAGE = "nnlib"
 LARGEST_DOWNLOAD = 8_000_000  # bytes, all files of a page's runtime together
 # What no page imports: of numpy its tests, its types, its compiler of Fortran, what C programs need; of the standard
-# library what needs processes, servers or a terminal, and the alphabets of old operating systems.
+# library what needs processes, sockets or a terminal, watches or packs programs, and the alphabets of old systems.
 UNUSED = re.compile(
-    r"numpy/(?:(?:.*/)?tests|f2py|_core/include|_core/lib)/|.*\.(?:pyi|pxd)$|.*/RECORD$"
-    r"|(?:multiprocessing|wsgiref|xmlrpc|_pyrepl|unittest)/|(?:imaplib|smtplib|ftplib|poplib|mailbox|pdb)\.py$"
+    r"numpy/(?:(?:.*/)?tests|testing|f2py|_core/include|_core/lib|random/lib|random/_examples|_pyinstaller)/"
+    r"|numpy/(?:linalg/lapack_lite\..*|ma/(?:testutils|timer_comparison)\.py|conftest\.py)$|.*\.(?:pyi|pxd)$|.*/RECORD$"
+    r"|(?:multiprocessing|wsgiref|xmlrpc|_pyrepl|unittest|email|http|xml|tomllib|zoneinfo)/"
+    r"|(?:imaplib|smtplib|ftplib|poplib|mailbox|socketserver|webbrowser|urllib/(?:request|robotparser)|ipaddress|uuid"
+    r"|pdb|bdb|cmd|trace|profile|cProfile|pstats|doctest|pickletools|modulefinder|compileall|zipapp|tarfile|fileinput"
+    r"|optparse|configparser|plistlib|mimetypes|wave|html/parser|logging/(?:handlers|config)|_pyio|_pydatetime"
+    r"|asyncio/(?:windows|proactor)_\w+|concurrent/futures/process|ctypes/_aix|pyodide/console)\.py$"
     r"|encodings/(?!cp437|cp1252)(?:cp|mac_|iso|koi|kz|ptcp|tis|palmos|hp_)"
 )
 
@@ -38,8 +46,9 @@ def sha256(data: bytes) -> str:
 
 
 def cache_of(root: Path) -> Path:
-    """Return the folder which keeps the fetched runtime: another for each lock and each choice of its parts."""
-    return root / ".cache" / f"runtime-{sha256(LOCK.read_bytes() + UNUSED.pattern.encode())[:16]}"
+    """Return the folder which keeps the fetched runtime: another for each lock, choice of parts and compiler."""
+    made_by = LOCK.read_bytes() + UNUSED.pattern.encode() + COMPILER.read_bytes()
+    return root / ".cache" / f"runtime-{sha256(made_by)[:16]}"
 
 
 def slim(archive: bytes) -> bytes:
@@ -66,6 +75,42 @@ def packages(root: Path) -> bytes:
         if path.is_file() and "__pycache__" not in path.parts
     ]
     return stored([*found, (CELLS.name, CELLS.read_bytes())])
+
+
+def compiled(files: dict[str, bytes], names: list[str]) -> dict[str, bytes]:
+    """Return some archives of a runtime with what a start imports as bytecode: compiling takes most of its time.
+
+    Python for the pages compiles it itself, in the node that Playwright brings. Without it the archives stay as they
+    are, and pages start more slowly.
+
+    Parameters
+    ----------
+    files
+        All files of the runtime, and ``packages.zip``.
+    names
+        The archives to compile.
+    """
+    try:
+        from playwright._impl._driver import compute_driver_executable
+
+        node = compute_driver_executable()[0]
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            for file, data in files.items():
+                (folder / file).write_bytes(data)
+            lock = {"info": json.loads(LOCK.read_text(encoding="utf-8"))["python"], "packages": {}}
+            (folder / "lock.json").write_text(json.dumps(lock), encoding="utf-8")
+            subprocess.run([node, COMPILER, folder, *names], check=True, capture_output=True)
+            return {file: (folder / file).read_bytes() for file in names}
+    except (ImportError, OSError, subprocess.CalledProcessError) as reason:
+        print(f"  Python for the pages stays text, and starts more slowly: {reason}", flush=True)
+        return {name: files[name] for name in names}
+
+
+def unpacked(folder: Path) -> dict[str, bytes]:
+    """Return the files of a runtime that `write_packed` wrote."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return {name: gzip.decompress((folder / f"{entry['file']}.bin").read_bytes()) for name, entry in manifest.items()}
 
 
 def write_packed(files: dict[str, bytes], folder: Path) -> None:
@@ -106,7 +151,8 @@ def publish(root: Path, worker: Path, destination: Path) -> bool:
         return False
     shutil.copytree(cache, destination)
     manifest = json.loads((destination / "manifest.json").read_text(encoding="utf-8"))
-    write_packed({"packages.zip": packages(root), "worker.js": worker.read_bytes()}, destination)
+    mine = compiled(unpacked(cache) | {"packages.zip": packages(root)}, ["packages.zip"])
+    write_packed(mine | {"worker.js": worker.read_bytes()}, destination)
     manifest |= json.loads((destination / "manifest.json").read_text(encoding="utf-8"))
     (destination / "manifest.json").unlink()
     described = {"files": manifest, "python": json.loads(LOCK.read_text(encoding="utf-8"))["python"]}

@@ -162,7 +162,8 @@ def as_rectangle(name: str, values: Any) -> np.ndarray:
     Traceback (most recent call last):
     nnlib.errors.ShapeError: y should be a rectangular array, but its rows differ in length
     """
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+    masked = sys.modules.get("numpy.ma")  # numpy loads it on demand, which takes a while: until then nothing is masked
+    if masked and isinstance(values, masked.MaskedArray) and masked.is_masked(values):
         raise DTypeError(f"{name} has masked entries; fill them in, as in {name}.filled(0), or leave their rows out")
     try:
         return np.asarray(values)

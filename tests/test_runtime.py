@@ -16,6 +16,7 @@ import pytest
 
 from livepage import fetch, runtime
 
+ROOT = Path(__file__).parents[1]
 FILES = {"python.mjs": b"export {}", "python_stdlib.zip": runtime.stored([("os.py", b""), ("imaplib.py", b"")])}
 WHEEL = runtime.stored(
     (name, b"x = 1")
@@ -168,6 +169,33 @@ def test_a_book_gets_its_runtime_or_none(registry: type[Registry], tmp_path: Pat
     before = sorted(path.name for path in destination.iterdir())
     assert runtime.publish(tmp_path, worker, destination)
     assert sorted(path.name for path in destination.iterdir()) == before
+
+
+def test_what_a_start_imports_is_compiled_and_the_rest_stays_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = runtime.cache_of(ROOT)
+    if not (cache / "manifest.json").exists():
+        pytest.skip("the runtime was not fetched: `make book` with a network does it")
+
+    def names(archive: bytes) -> list[str]:
+        return zipfile.ZipFile(io.BytesIO(archive)).namelist()
+
+    files = runtime.unpacked(cache)
+    assert {"encodings/__init__.pyc", "json/decoder.pyc", "colorsys.py"} <= set(names(files["python_stdlib.zip"]))
+    assert {"numpy/__init__.pyc", "numpy/random/__init__.pyc", "numpy/polynomial/chebyshev.py"} <= set(
+        names(files["numpy.zip"])
+    )
+    text = runtime.packages(ROOT)
+    made = runtime.compiled(files | {"packages.zip": text}, ["packages.zip"])
+    assert runtime.compiled(files | {"packages.zip": text}, ["packages.zip"]) == made
+    bytecode = "nnlib/__pycache__/network.cpython-313.pyc"
+    assert {*names(text), bytecode} <= set(names(made["packages.zip"]))
+    assert "nnlib/__pycache__/figures.cpython-313.pyc" not in names(made["packages.zip"])
+
+
+def test_where_nothing_compiles_python_stays_text(capsys: pytest.CaptureFixture) -> None:
+    archive = runtime.stored([("a.py", b"")])
+    assert runtime.compiled({"packages.zip": archive}, ["packages.zip"]) == {"packages.zip": archive}
+    assert "starts more slowly" in capsys.readouterr().out
 
 
 def test_the_lock_names_each_file_by_its_digest() -> None:

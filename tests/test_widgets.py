@@ -14,6 +14,7 @@ import pytest
 
 from nnlib import figures, widgets
 from nnlib.errors import NnlibError
+from nnlib.widgets import stepper
 from nnlib.widgets.recorder import Control, Recorder, format_value
 from nnlib.widgets.recording import Recording, unpack
 from nnlib.widgets.stepper import Axis, Frame, Instrument, Still, choice
@@ -257,6 +258,20 @@ def test_frames_that_come_while_a_run_goes_on_are_the_frames_at_its_end() -> Non
     for recording in partial:
         for name, array in recording.frames.items():
             np.testing.assert_array_equal(array, whole.frames[name][: len(recording)])
+
+
+def test_a_kernel_that_records_for_long_shows_the_frames_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure, shown = INSTRUMENTS["training_stepper"](updates=100), []
+    figure.observe(lambda change: shown.append(unpack(change.new)), "recording")
+    monkeypatch.setattr(stepper, "_PAUSE", float("inf"))
+    figure.settings = figure.settings | {"seeds": 8, "seed": 1}
+    assert [len(recording) for recording in shown] == [8], "what is quick comes all at once"
+    shown.clear()
+    monkeypatch.setattr(stepper, "_PAUSE", 0)
+    figure.settings = figure.settings | {"seed": 2}
+    assert [len(recording) for recording in shown] == [1, 2, 3, 4, 5, 6, 7, 8, 8]
+    assert [recording.meta.get("partial", False) for recording in shown] == [True] * 8 + [False]
+    assert figure.recording == figure.packed(**figure.settings)
 
 
 def test_a_run_that_diverges_says_where_and_keeps_its_frames() -> None:

@@ -124,8 +124,8 @@
 
     async function start() {
       if (!stop.hidden) return;
-      stop.hidden = reset.hidden = false;
-      run.disabled = true;
+      stop.hidden = false;
+      run.disabled = reset.hidden = true; // what is still running would write into a cell that was reset
       status.textContent = "Running …";
       if (stored) stored.hidden = true;
       output.replaceChildren();
@@ -149,7 +149,7 @@
         status.textContent = interrupted ? "Interrupted. Python starts anew with the next run." : error.message;
         if (!interrupted && stored) [stored.hidden, output.hidden] = [false, true];
       } finally {
-        run.disabled = false;
+        run.disabled = reset.hidden = false;
         stop.hidden = true;
       }
     }

@@ -65,7 +65,8 @@ async function is(bytes, sha256) {
   return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
 }
 
-async function collect({ files, folder }, texts) {
+/** Promise each file, as soon as it is here and is what it should be. */
+function collect({ files, folder }, texts) {
   const names = Object.keys(files).filter((name) => name !== "worker.js");
   const total = names.reduce((sum, name) => sum + files[name].bytes, 0);
   let loaded = 0;
@@ -73,10 +74,10 @@ async function collect({ files, folder }, texts) {
     loaded += bytes;
     tell({ type: "progress", stage: "Fetching Python", loaded, total });
   };
-  const cache = texts ? null : await self.caches?.open(CACHE).catch(() => null);
+  const opened = texts ? null : self.caches?.open(CACHE).catch(() => null);
   const addresses = new Map(names.map((name) => [name, `${folder}${files[name].file}.bin`]));
-  const pairs = await Promise.all(names.map(async (name) => {
-    const address = addresses.get(name);
+  const promises = names.map(async (name) => {
+    const [address, cache] = [addresses.get(name), await opened];
     const { bytes, kept } = texts ? { bytes: fromBase64(texts[name]) } : await fromNetwork(address, cache, progress);
     const inflated = await inflate(bytes);
     if (!(await is(inflated, files[name].sha256))) {
@@ -84,39 +85,62 @@ async function collect({ files, folder }, texts) {
       throw new Unfit(`Python for this page was refused: ${name} is not the file which the book was built with.`);
     }
     // A full disk or a private window may refuse; then the next page fetches again.
-    if (cache && !kept) await cache.put(address, new Response(bytes)).catch(() => {});
-    return [name, inflated];
-  }));
-  if (cache) {
+    if (cache && !kept) cache.put(address, new Response(bytes)).catch(() => {});
+    return inflated;
+  });
+  const all = Promise.all(promises).then(async () => {
+    tell({ type: "progress", stage: "Starting Python" });
+    const cache = await opened;
+    if (!cache) return;
     const current = new Set(addresses.values());
     const keys = await cache.keys();
     await Promise.all(keys.filter((request) => !current.has(request.url)).map((request) => cache.delete(request)));
-  }
-  return Object.fromEntries(pairs);
+  });
+  return [Object.fromEntries(names.map((name, index) => [name, promises[index]])), all];
 }
 
 // ---- starting Python ------------------------------------------------------------------------------------------------
 
 const program = (bytes) => URL.createObjectURL(new Blob([bytes], { type: "text/javascript" }));
 
-async function boot({ runtime, texts }) {
-  const files = await collect(runtime, texts);
-  tell({ type: "progress", stage: "Starting Python" });
+/** Write the files of a zip archive whose files are stored as they are (runtime.py makes it so). */
+function unpack(archive, folder) {
+  const view = new DataView(archive);
+  const made = new Set();
+  for (let at = 0; view.getUint32(at, true) === 0x04034b50;) {
+    const [size, name, extra] = [view.getUint32(at + 18, true), view.getUint16(at + 26, true), view.getUint16(at + 28, true)];
+    const path = `${folder}/${new TextDecoder().decode(new Uint8Array(archive, at + 30, name))}`;
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    if (!made.has(parent)) python.FS.mkdirTree(parent);
+    made.add(parent);
+    at += 30 + name + extra;
+    python.FS.writeFile(path, new Uint8Array(archive, at, size), { canOwn: true });
+    at += size;
+  }
+}
+
+async function start(files, runtime) {
   const outside = self.fetch;
   self.fetch = async (address) => {
     const name = String(address).replace(NOWHERE, "");
+    if (!(name in files)) return outside(address);
     const type = name.endsWith(".wasm") ? "application/wasm" : "application/octet-stream";
-    return name in files ? new Response(files[name], { headers: { "Content-Type": type } }) : outside(address);
+    return new Response(await files[name], { headers: { "Content-Type": type } });
   };
-  await import(program(files["pyodide.asm.js"]));
-  const { loadPyodide } = await import(program(files["pyodide.mjs"]));
+  await import(program(await files["pyodide.asm.js"]));
+  const { loadPyodide } = await import(program(await files["pyodide.mjs"]));
   python = await loadPyodide({
     indexURL: NOWHERE, lockFileContents: { info: runtime.python, packages: {} }, env: { OPENBLAS_NUM_THREADS: "1" },
   });
   self.fetch = outside;
+}
+
+async function boot({ runtime, texts }) {
+  const [files, all] = collect(runtime, texts);
+  await Promise.all([all, start(files, runtime)]); // Python starts while other files are still on their way
   tell({ type: "progress", stage: "Loading numpy" });
   const site = python.runPython("import site; site.getsitepackages()[0]");
-  for (const name of ["numpy.zip", "packages.zip"]) python.unpackArchive(files[name], "zip", { extractDir: site });
+  for (const name of ["numpy.zip", "packages.zip"]) unpack(await files[name], site);
   python.runPython("import numpy");
   tell({ type: "progress", stage: "Loading the book's own code" });
   python.runPython("import livecells; from nnlib.widgets import compute");

@@ -84,7 +84,7 @@ function pointEditor(chart, { id, link, able, onopen, onchange, ontable }) {
     html("div", { class: "points-buttons" }, useTable, html("label", { for: file.id }, "or from a file"), file));
   table.addEventListener("toggle", () => { if (table.open) fillTable(); });
   const needs = html("p", { class: "points-needs", hidden: true },
-    "Training on your own points needs a live kernel: open this chapter in Jupyter or Binder.");
+    `Training on your own points ${needsKernel()}`);
   const keys = html("p", { class: "points-keys", id: `${id}-keys` },
     "Click or tap to add a point, drag to move it. By keyboard: arrows move (Shift: farther), Enter adds a point or takes one up "
     + "and puts it down, Page Up and Page Down go from point to point, 0 and 1 set the class, Delete removes. "

@@ -43,7 +43,7 @@ class Recording:
         What stays the same over the run.
     meta : dict
         JSON: at least ``settings``, ``sentences`` (one a frame), ``code`` and ``columns``; ``stopped`` if the
-        run ended early.
+        run ended early, ``partial`` if a kernel still records.
     """
 
     frames: dict[str, np.ndarray]

@@ -94,6 +94,11 @@ function formatValue(value) {
 }
 
 // -------------------------------------------------------------------------------------------- where frames come from
+
+/** What a page that cannot compute asks of its reader; Binder only where the book has a button for it. */
+const needsKernel = () => (
+  `needs a live kernel: open this chapter in Jupyter${document.querySelector('a[href^="https://mybinder.org/"]') ? " or Binder" : ""}.`);
+
 // A source is {kind, has(settings), frames(settings, {signal, onFrames})}: frames promises a recording; onFrames may be
 // called before that with the frames so far, onProgress with {stage, loaded, total} while the source itself starts; an
 // aborted signal means that nobody waits any more.
@@ -117,9 +122,11 @@ function bankSource(model, key) {
 /** The notebook's kernel: changed settings go to Python, which answers with a recording or a problem. */
 function kernelSource(model, key) {
   let busy = Promise.resolve();
-  const ask = (settings) => new Promise((resolve, reject) => {
+  const ask = (settings, onFrames) => new Promise((resolve, reject) => {
     const events = "change:settings change:recording change:problem".split(" ");
+    let finished = false;
     const finish = (settle, value) => {
+      finished = true;
       events.forEach((name) => model.off(name, check));
       settle(value);
     };
@@ -127,7 +134,8 @@ function kernelSource(model, key) {
       if (model.get("problem")) return finish(reject, new Error(model.get("problem")));
       const recording = await readRecording(model.get("recording"));
       // Python may have tidied the settings ("8, 8" to "8,8"): what it holds now is what it recorded.
-      return key(recording.meta.settings) === key(model.get("settings")) ? finish(resolve, recording) : undefined;
+      if (finished || key(recording.meta.settings) !== key(model.get("settings"))) return undefined;
+      return recording.meta.partial ? onFrames(recording) : finish(resolve, recording);
     }
     if (model.get("problem")) model.set("problem", "");
     model.set("settings", settings);
@@ -138,9 +146,9 @@ function kernelSource(model, key) {
   return {
     kind: "kernel",
     has: () => true,
-    frames(settings, { signal }) {
+    frames(settings, { signal, onFrames }) {
       // One question at a time: while a slider moves, only its latest position is asked for.
-      const turn = busy.then(() => (signal.aborted ? Promise.reject(signal.reason) : ask(settings)));
+      const turn = busy.then(() => (signal.aborted ? Promise.reject(signal.reason) : ask(settings, onFrames)));
       busy = turn.catch(() => {});
       return turn;
     },
@@ -509,7 +517,7 @@ function mountFigure(spec, model, el, page) {
       const changed = controls.filter(({ name: setting, kind }) => (
         kind !== "drawn" && formatValue(settings[setting]) !== formatValue(figure.settings[setting])));
       const words = changed.map((control) => `${control.label} ${labelOf(control, settings[control.name])}`).join(", ");
-      complain(`${words || "What you drew"} is not stored in this page and needs a live kernel. The figure still shows what it showed before.`, true);
+      complain(`${words || "What you drew"} is not stored in this page and ${needsKernel()} The figure still shows what it showed before.`, true);
       return;
     }
     const wasPlaying = Boolean(playing);

@@ -60,6 +60,7 @@ folder.
 
 import base64
 import re
+import time
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
@@ -82,7 +83,7 @@ from nnlib.widgets.recorder import (
     seed,
     text,
 )
-from nnlib.widgets.recording import Encoding, Recording, unpack
+from nnlib.widgets.recording import Encoding, Recording, pack, unpack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,6 +95,7 @@ __all__ = [
 
 _FOLDER = Path(__file__).parent
 _REMEMBERED = 32  # recordings a live widget keeps, besides its bank
+_PAUSE = 0.2  # seconds after which a kernel that still records hands on the frames so far
 
 
 def _source(*names: str) -> str:
@@ -238,21 +240,33 @@ else:
                     if banked != settings:
                         yield banked
 
-        def _pack(self, settings: dict) -> bytes:
+        def _pack(self, settings: dict, *, stream: bool = False) -> bytes:
             key = self.key(settings)
             if key not in self._seen:
                 while len(self._seen) >= _REMEMBERED:
                     del self._seen[next(iter(self._seen))]
-                self._seen[key] = self.packed(**settings)
+                self._seen[key] = self._streamed(settings) if stream else self.packed(**settings)
             return self._seen[key]
+
+        def _streamed(self, settings: dict) -> bytes:
+            """Return the packed recording; while it takes long, show the frames so far."""
+            shown_at = time.perf_counter()
+            for roll in self.rolls(**settings):
+                if roll.frames and time.perf_counter() - shown_at > _PAUSE:
+                    part = roll.develop()
+                    part.meta["partial"] = True
+                    self.recording = pack(part, self.ENCODINGS)
+                    shown_at = time.perf_counter()
+            return pack(roll.develop(), self.ENCODINGS)
 
         @observe("settings")
         def _record_settings(self, change: dict) -> None:
+            shown = self.recording
             try:
                 settings = self.settings_for(**change.new)
-                recording = self.bank.get(self.key(settings)) or self._pack(settings)
+                recording = self.bank.get(self.key(settings)) or self._pack(settings, stream=True)
             except NnlibError as error:
-                self.problem = str(error)
+                self.recording, self.problem = shown, str(error)
                 return
             with self.hold_sync():
                 self.settings, self.recording, self.problem = settings, recording, ""

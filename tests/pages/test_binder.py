@@ -173,3 +173,22 @@ def test_linked_figures_move_together(lab: Page, jupyterlab: str) -> None:
     two.slider.press("End")
     two.at(two.last)
     one.at(min(two.last, one.last))
+
+
+@pytest.mark.xdist_group("binder")
+def test_many_seeds_come_one_after_another(lab: Page, jupyterlab: str) -> None:
+    run_all(lab, f"{jupyterlab}linked.ipynb")
+    one = Hands(lab, "one").ready()
+    lab.evaluate(
+        """root => {
+          window.counts = new Set();
+          root.addEventListener("nnlib:frame", () => window.counts.add(Number(root.dataset.steps)));
+        }""",
+        one.root.element_handle(),
+    )
+    one.setting("Seeds to compare").select_option(label="24, from this one")
+    expect(one.root).to_have_attribute("data-steps", "23")
+    expect(one.root).not_to_have_attribute("aria-busy", "true")
+    counts = lab.evaluate("[...counts]")
+    assert len(counts) > 3, counts
+    assert counts == sorted(counts)

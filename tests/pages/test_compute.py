@@ -22,6 +22,16 @@ WORKER = book.ROOT / "livepage" / "assets" / "livepage-worker.js"
 START = 180_000  # milliseconds for Python to start, on a busy machine
 UPDATES = 500  # the steps over which the numbers must stay the same
 TOLERANCE = 1e-12
+# Arrays in which what is computed multiplies any rounding error beyond that, so that two correct machines, whose exp
+# and tanh differ in the last digit, cannot agree more closely. Each may differ as far as a last digit moves it.
+SENSITIVE = {
+    "break_the_gradient": {"measured", "measured_now"},  # difference quotients: the error is divided by a small step
+    "depth_profile": {"spread", "spread_here", "blame", "blame_here"},  # 20 layers of large weights, each multiplies it
+    "plane_folder": {"stages", "decision", "corners"},  # the end of 800 updates of Adam
+    "family_trees": {"loss", "people"},  # long runs of full speed multiply it in each sweep; not yet in the first ones
+    "two_spirals": {"loss", "sizes", "surface"},
+}
+STEADY = 200  # sweeps up to which those runs, too, keep to the tolerance
 
 # Runs in the page: the largest difference of each array, relative to the largest number of its frame; what else the
 # recording says, as a digest.
@@ -35,8 +45,12 @@ recording = load({stem!r}).recorded(**{settings!r})
 theirs = {{
     name: np.frombuffer(base64.b64decode(text)).reshape(shape) for name, (shape, text) in json.loads({arrays!r}).items()
 }}
-worst = difference(theirs, recording.frames | recording.static, recording.frames)
-print(json.dumps([worst, words(recording.meta)]))
+ours = recording.frames | recording.static
+worst = difference(theirs, ours, recording.frames)
+steady = {{name: slice(int((ours["sweep"] <= {steady}).sum())) for name in recording.frames if "sweep" in ours}}
+begun = [{{name: arrays[name][part] for name, part in steady.items()}} for arrays in (theirs, ours)]
+first = difference(*begun, recording.frames)
+print(json.dumps([worst, first, words(recording.meta)]))
 """
 
 
@@ -174,25 +188,28 @@ def test_the_page_gives_the_numbers_of_the_notebook(stem: str, lab: Lab, monkeyp
     settings = settings_of(stem)
     recording = widgets.load(stem).recorded(**settings)
     ours = recording.frames | recording.static
-    # Where a last digit of exp or tanh moves a number further than the tolerance (difference quotients, gradients of
-    # saturated layers), no other machine gives it closer.
-    with monkeypatch.context() as patch:
-        for name in ("exp", "expm1", "log", "log1p", "logaddexp", "tanh"):
-            patch.setattr(np, name, shaken(getattr(np, name)))
-        patch.setattr(np.random, "default_rng", ShakenGenerator)
-        moved = widgets.load(stem).recorded(**settings)
-    shakes = difference(ours, moved.frames | moved.static, recording.frames)
     arrays = {
         name: (array.shape, base64.b64encode(np.ascontiguousarray(array, float).tobytes()).decode())
         for name, array in ours.items()
     }
     code = COMPARE.format(
-        stem=stem, settings=settings, arrays=json.dumps(arrays),
+        stem=stem, settings=settings, arrays=json.dumps(arrays), steady=STEADY,
         functions=inspect.getsource(difference) + inspect.getsource(words),
     )
-    worst, said = json.loads(lab.run(code)["printed"])
+    worst, first, said = json.loads(lab.run(code)["printed"])
     assert said == words(recording.meta)
-    assert {name: error for name, error in worst.items() if error > max(TOLERANCE, 4 * shakes[name])} == {}
+    assert {name: error for name, error in first.items() if error > TOLERANCE} == {}
+    sensitive = SENSITIVE.get(stem, set())
+    assert {name: error for name, error in worst.items() if error > TOLERANCE and name not in sensitive} == {}
+    if sensitive:
+        with monkeypatch.context() as patch:
+            for name in ("exp", "expm1", "log", "log1p", "logaddexp", "tanh"):
+                patch.setattr(np, name, shaken(getattr(np, name)))
+            patch.setattr(np.random, "default_rng", ShakenGenerator)
+            moved = widgets.load(stem).recorded(**settings)
+        shakes = difference(ours, moved.frames | moved.static, recording.frames)
+        assert {name for name in sensitive if shakes[name] <= TOLERANCE} == set(), "these need no exception"
+        assert {name: worst[name] for name in sensitive if worst[name] > 4 * shakes[name]} == {}
 
 
 def ask(lab: Lab, query: str) -> None:

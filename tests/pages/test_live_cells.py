@@ -70,8 +70,11 @@ def bench(chromium: Browser, served: str) -> Iterator[Bench]:
 
 @pytest.fixture(autouse=True)
 def tidy(bench: Bench) -> Iterator[None]:
-    """Leave the cell as it was."""
+    """Leave the cell as it was, also after a test that gave up while it was running."""
     yield
+    if bench.button("Interrupt").is_visible():
+        bench.button("Interrupt").click()
+        expect(bench.button("Run")).to_be_enabled()
     if bench.button("Reset").is_visible():
         bench.button("Reset").click()
 
