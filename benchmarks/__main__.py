@@ -120,26 +120,31 @@ def largest() -> float:
     return int(line.split()[1]) / 1024
 
 
+def start_cold(code: str) -> bytes:
+    """Run a program in a process of its own and return what it prints. Python may keep its bytecode, as it does."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment).stdout
+
+
 def cold_start(turns: int) -> dict[str, list[float]]:
-    """Return seconds from starting Python to digits trained for 20 epochs, in turns."""
+    """Return seconds from starting Python to digits trained for 20 epochs, in turns; the first does not count."""
     from benchmarks.loads import COLD
 
     times: dict[str, list[float]] = {name: [] for name in COLD if installed(name)}
-    for _ in range(turns):
+    for turn in range(turns + 1):
         for name in times:
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", COLD[name]], check=True, capture_output=True)
-            times[name].append(time.perf_counter() - start)
+            start_cold(COLD[name])
+            if turn:
+                times[name].append(time.perf_counter() - start)
     return times
 
 
-def held_cold(name: str) -> float | None:
+def held_cold(name: str) -> float:
     """Return the megabytes that the whole process of a cold start needs, imports included."""
     from benchmarks.loads import COLD
 
-    code = COLD[name] + "\nfrom benchmarks.__main__ import largest\nprint(largest())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    return float(done.stdout) if done.returncode == 0 else None
+    return float(start_cold(f"{COLD[name]}\nfrom benchmarks.__main__ import largest\nprint(largest())"))
 
 
 def report(title: str, times: dict[str, list[float]], targets: dict[str, float], memory: dict) -> list[tuple]:
