@@ -35,7 +35,7 @@ test: book ## run every test: library, notebooks, built book
 	@$(BIN)/python -m pytest nnlib tests --ignore=tests/pages -n 2 --dist loadgroup
 	@# On a busy machine a browser may be late: what fails is run once more by itself, and a real fault fails again.
 	@$(BIN)/python -m pytest tests/pages -n 2 --dist loadgroup || $(BIN)/python -m pytest tests/pages --last-failed
-	@$(BIN)/python -m pytest chapters # the cells of a notebook share one kernel, so they stay in one process
+	@$(BIN)/python -m pytest chapters -n 2 --dist loadfile # the cells of a notebook share one kernel: one process
 
 notebooks: .venv/.installed ## re-execute the chapters and store their outputs (make notebooks NAME=losses: one)
 	@$(BIN)/python -m livepage.notebooks $(if $(NAME),chapters/$(NAME).ipynb)
