@@ -133,11 +133,11 @@ def descend(
 
     Notes
     -----
-    Between two steps that are yielded there are, beside the data and the activations of a batch, as many
-    vectors of the size of θ as the rule needs: θ, the gradient, and the memory of the optimizer. These are 2 with
-    SGD, 3 with momentum, Nesterov's, AdaGrad or RMSProp, 4 with Adam or AdamW. A step that is yielded owns as many
-    of its own, as long as you keep it. A penalty adds one while it is computed; networks with shortcuts or masks and
-    optimizers of one's own compute in their plain form, which makes new arrays at each update.
+    Between two steps that are yielded the walk holds, beside the data and the activations of a batch, θ, the
+    gradient and what the optimizer remembers, each once: 2 vectors of the size of θ with SGD, 3 with momentum,
+    Nesterov's, AdaGrad and RMSProp, 4 with Adam and AdamW. A step that is yielded owns as many of its own, as long as
+    you keep it. Penalties, networks with shortcuts or masks and optimizers of your own compute in their plain
+    form, which makes new arrays at each update.
 
     Source: Cauchy 1847; Goodfellow et al. 2016, algorithm 8.1.
 
