@@ -32,9 +32,9 @@ lab: .venv/.installed ## open the notebooks in JupyterLab
 
 test: book ## run every test: library, notebooks, built book
 	@PYTHONPATH=tests $(BIN)/python -m pages.browsers --install
-	@$(BIN)/python -m pytest nnlib tests --ignore=tests/pages -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest nnlib tests --ignore=tests/pages -n 2
 	@# On a busy machine a browser may be late: what fails is run once more by itself, and a real fault fails again.
-	@$(BIN)/python -m pytest tests/pages -n 2 --dist loadgroup || $(BIN)/python -m pytest tests/pages --last-failed
+	@$(BIN)/python -m pytest tests/pages -n 2 || $(BIN)/python -m pytest tests/pages --last-failed
 	@$(BIN)/python -m pytest chapters -n 2 --dist loadfile # the cells of a notebook share one kernel: one process
 
 notebooks: .venv/.installed ## re-execute the chapters and store their outputs (make notebooks NAME=losses: one)

@@ -283,6 +283,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             Experiment(f"parity_{hidden}", (4, hidden, 1), lambda: parity(4), ClassicMomentum(0.1), 10_000, 50, 1.0)
             for hidden in (4, 6, 8, 16)
         ),
+        Experiment("parity_4_fast", (4, 4, 1), lambda: parity(4), _RULE, 10_000, 50, 1.0),
         Experiment("encoder", (8, 3, 8), lambda: encoder(8), ClassicMomentum(0.1), 3000, seeds=50),
         Experiment("encoder_saturated", (8, 3, 8), lambda: encoder(8), _RULE, 3000, seeds=50, spread=0.5),
         _family("family", 0.3, (0.005, 0.01), 0.002, 1500),

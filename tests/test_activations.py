@@ -52,7 +52,7 @@ def away_from_kinks(f, z):
         ("softplus", math.log(3), math.log(4), 0.75),
     ],
 )
-def test_small_numbers(name, z, value, slope):
+def test_value_and_slope_of_small_numbers(name, z, value, slope):
     f = ACTIVATIONS[name]
     assert f.value(z) == pytest.approx(value, rel=1e-15, abs=1e-17)
     assert f.slope(z) == pytest.approx(slope, rel=1e-15, abs=1e-17)

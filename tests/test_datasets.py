@@ -63,7 +63,7 @@ def test_split_divides_without_loss(name):
         ({"n": 10, "rng": 5}, r"write rng=np\.random\.default_rng\(5\)"),
     ],
 )
-def test_errors(name, settings, message):
+def test_bad_settings_are_refused(name, settings, message):
     with pytest.raises(SettingError, match=message):
         DATASETS[name](**settings)
 

@@ -143,7 +143,7 @@ def test_a_walk_with_holes_that_diverges_says_where():
         steps(made=made)
 
 
-def test_errors():
+def test_bad_rates_generators_and_masks_are_refused():
     with pytest.raises(SettingError, match="rate should be a number at least 0 and below 1, got 1"):
         Dropout(1, rng=rng())
     with pytest.raises(SettingError, match="rng should be a Generator"):

@@ -19,7 +19,7 @@ def test_weights_have_the_declared_deviation_and_mean_zero(rule):
     ("name", "deviation"),
     [("zero", 0.0), ("naive", 1.0), ("lecun", 0.5), ("he", 0.5**0.5), ("xavier", 0.5)],
 )
-def test_small_numbers(name, deviation):
+def test_the_deviation_of_a_small_layer(name, deviation):
     assert INITIALISATIONS[name].deviation(4, 4) == pytest.approx(deviation, rel=1e-15)
 
 

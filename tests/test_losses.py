@@ -33,7 +33,7 @@ def targets_for(loss):
         ("hinge", [[0.5], [-2.0]], [0, -1], 0.75, [[0.5], [0.0]]),
     ],
 )
-def test_small_numbers(name, output, target, value, slope):
+def test_value_and_slope_of_small_numbers(name, output, target, value, slope):
     assert LOSSES[name].value(output, target) == pytest.approx(value, rel=1e-15)
     np.testing.assert_allclose(LOSSES[name].slope(output, target), slope, rtol=1e-15)
 
@@ -195,7 +195,7 @@ def test_targets_are_never_repeated_to_fit(loss):
         ("mse", [[0.0]], ["a"], DTypeError, "y should hold numbers"),
     ],
 )
-def test_errors(name, output, target, error, message):
+def test_outputs_and_targets_that_do_not_fit_are_refused(name, output, target, error, message):
     with pytest.raises(error, match=message):
         LOSSES[name].value(output, target)
     with pytest.raises(error, match=message):

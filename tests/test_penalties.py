@@ -14,7 +14,7 @@ def net():
 
 
 @pytest.mark.parametrize(("name", "value"), [("l2", 0.5 * (9 + 16) / 2), ("l1", 0.5 * 7)])
-def test_small_numbers(name, value):
+def test_small_weights_are_penalised_and_biases_are_not(name, value):
     net = Network([1, 1, 1], rng=np.random.default_rng(0))
     net.parameters = [3.0, 100.0, -4.0, 100.0]
     penalty = PENALTIES[name](0.5)

@@ -25,7 +25,7 @@ def test_rates_are_floats_between_zero_and_the_highest(schedule, t):
     assert 0 <= schedule(t) <= 0.1
 
 
-def test_small_numbers():
+def test_the_rates_are_those_of_the_formulas():
     np.testing.assert_allclose([EXAMPLES["step"](t) for t in (0, 9, 10, 25)], [0.1, 0.1, 0.05, 0.025])
     np.testing.assert_allclose([EXAMPLES["cosine"](t) for t in (0, 25, 50, 99)], [0.1, 0.055, 0.01, 0.01])
     np.testing.assert_allclose([EXAMPLES["warm_up"](t) for t in (0, 4, 5, 30, 55)], [0.02, 0.1, 0.1, 0.05, 0])
@@ -49,6 +49,6 @@ def test_cosine_never_rises(t):
         (lambda: as_schedule(-0.1), "learning_rate should be a number above 0"),
     ],
 )
-def test_errors(make, message):
+def test_bad_settings_are_refused(make, message):
     with pytest.raises(SettingError, match=message):
         make()

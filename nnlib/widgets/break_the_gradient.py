@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..losses import Loss, as_loss
-from ..network import Network
-from .stepper import Column, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.losses import Loss, as_loss
+from nnlib.network import Network
+from nnlib.widgets.stepper import Column, Frame, Instrument, Recording, Still, choice, seed
 
 RULES = (
     "delta = loss_slope(p, y)        # the slope of the mean over the batch",
@@ -231,7 +231,7 @@ for sentence in recording.meta["sentences"]:
     @staticmethod
     def poster(recording: Recording, step: int):
         """Draw the six blocks of numbers at one frame."""
-        from .. import figures
+        from nnlib import figures
 
         meta, still = recording.meta, recording.static
         checked = int(recording.frames["checked"][step])

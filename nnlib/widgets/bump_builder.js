@@ -14,11 +14,7 @@ export default instrument({
       plot.marks.appendChild(svg("text", { class: `nn-label ${tone}`, "text-anchor": "end" }, text))));
 
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const [left, right] = ["Hidden neurons: ▲ steps up, ▼ takes it back", "Greatest error with n bumps"].map((title) => {
-      const panel = row.appendChild(html("div", { class: "nn-panel" }));
-      panel.append(html("p", { class: "nn-heading" }, title));
-      return panel;
-    });
+    const [left, right] = ["Hidden neurons: ▲ steps up, ▼ takes it back", "Greatest error with n bumps"].map((heading) => panel(row, heading));
     const neurons = left.appendChild(html("p", { class: "nn-neurons", "aria-hidden": "true" }));
     const reading = left.appendChild(html("dl", { class: "nn-reading" }));
     const lines = ["Hidden neurons", "Greatest error where built", "Promise L / 2n"].map((label) => {

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..neurons import build_bumps
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
+from nnlib.neurons import build_bumps
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +93,7 @@ class BumpBuilder(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the curve, the staircase and the errors at one step."""
-        from .. import figures
+        from nnlib import figures
 
         made, (plot, errors) = figures.figure(7.4, 3.2, columns=2, width_ratios=[3, 2])
         x = recording.static["x"]

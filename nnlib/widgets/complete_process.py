@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import NonFiniteError
-from ..gradient_descent import descend
-from ..how_a_network_works import LOSS, Quantity, complete_step, factor, parameter, show
-from ..network import Network
-from ..optimizers import OPTIMIZERS
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, Stopped, choice, number
+from nnlib.errors import NonFiniteError
+from nnlib.gradient_descent import descend
+from nnlib.how_a_network_works import LOSS, Quantity, complete_step, factor, parameter, show
+from nnlib.network import Network
+from nnlib.optimizers import OPTIMIZERS
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, Stopped, choice, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,7 +119,7 @@ class CompleteProcess(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the network with its numbers."""
-        from .. import figures
+        from nnlib import figures
 
         meta, value = (
             recording.meta,

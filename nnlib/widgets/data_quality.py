@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..datasets import DATASETS, Dataset
-from ..digits import (
+from nnlib.datasets import DATASETS, Dataset
+from nnlib.digits import (
     ADAM,
     Classifier,
     Scaling,
@@ -20,8 +20,8 @@ from ..digits import (
     train_by_epoch,
     with_shifted_copies,
 )
-from ..network import Network
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
+from nnlib.network import Network
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,7 +100,7 @@ class DataQuality(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the curves with their ranges, and the images of the frame."""
-        from .. import figures
+        from nnlib import figures
 
         frame = {name: array[step] for name, array in recording.frames.items()}
         still, meta = recording.static, recording.meta

@@ -70,12 +70,7 @@ const HELP = "Drawing sheet. Draw with mouse or finger. With keys: the arrows mo
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const panel = (name, heading) => {
-      const box = row.appendChild(html("div", { class: `nn-panel pad-${name}` }));
-      box.append(html("p", { class: "nn-heading" }, heading));
-      return box;
-    };
-    const left = panel("left", "Draw here");
+    const left = panel(row, "Draw here", { name: "pad-left" });
     const [ink, guide, cursor] = [svg("g", { class: "pad-ink" }), svg("g", { class: "pad-guide" }), svg("circle", { class: "pad-cursor", r: 2.4 })];
     const shown = html("canvas", { class: "pad-under", "aria-hidden": "true" });
     const sheet = svg("svg", { viewBox: "0 0 100 100", tabindex: 0, role: "application", "aria-label": HELP, class: "pad-sheet" }, guide, ink, cursor);
@@ -86,13 +81,13 @@ export default instrument({
     left.append(html("div", { class: "pad-tools" }, undo, clear, html("label", {}, centred, " centre and scale")));
     left.append(html("p", { class: "pad-help" }, "Mouse, finger, or arrow keys with Space for the pen."));
 
-    const middle = panel("middle", "What the network gets");
+    const middle = panel(row, "What the network gets", { name: "pad-middle" });
     const pixels = middle.appendChild(html("canvas", { class: "pad-pixels", role: "img" }));
     middle.append(html("p", { class: "nn-heading nn-gap" }, "32 hidden neurons"));
     const hidden = middle.appendChild(html("div", { class: "pad-hidden", role: "img" }));
     const cells = Array.from({ length: 32 }, () => hidden.appendChild(html("span", { class: "pad-cell" })));
 
-    const right = panel("right", "Probability of each digit");
+    const right = panel(row, "Probability of each digit", { name: "pad-right" });
     const bars = right.appendChild(html("div", { class: "pad-bars", "aria-hidden": "true" }));
     const lines = Array.from({ length: 10 }, (_, k) => {
       const bar = html("span", { class: "pad-bar" });
@@ -101,7 +96,7 @@ export default instrument({
       return { bar, value };
     });
 
-    const near = panel("near", "Nearest training images");
+    const near = panel(row, "Nearest training images", { name: "pad-near" });
     const gallery = near.appendChild(html("div", { class: "pad-gallery" }));
     const distance = near.appendChild(html("p", { class: "pad-help" }));
 

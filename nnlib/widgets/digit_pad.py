@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..activations import softmax
-from ..datasets import DATASETS
-from ..digits import Classifier, draw, neighbours, with_shifted_copies
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
+from nnlib.activations import softmax
+from nnlib.datasets import DATASETS
+from nnlib.digits import Classifier, draw, neighbours, with_shifted_copies
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,7 +151,7 @@ class DigitPad(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the pixels, the hidden activations, the probabilities and the nearest images."""
-        from .. import figures
+        from nnlib import figures
 
         frame = {name: array[step] for name, array in recording.frames.items()}
         made, axes = figures.figure(8.0, 3.4, columns=4, width_ratios=[1.5, 0.8, 1.6, 0.5])

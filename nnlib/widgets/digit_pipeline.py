@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..activations import softmax
-from ..datasets import DATASETS, Dataset
-from ..digits import ADAM, Scaling, accuracy, confusion_matrix, mislabel, train_by_epoch
-from ..dropout import Dropout
-from ..losses import LOSSES
-from ..network import Network
-from ..penalties import PENALTIES
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.activations import softmax
+from nnlib.datasets import DATASETS, Dataset
+from nnlib.digits import ADAM, Scaling, accuracy, confusion_matrix, mislabel, train_by_epoch
+from nnlib.dropout import Dropout
+from nnlib.losses import LOSSES
+from nnlib.network import Network
+from nnlib.penalties import PENALTIES
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -170,7 +170,7 @@ class DigitPipeline(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the images with their answers, the curves and the hidden neurons' weights."""
-        from .. import figures
+        from nnlib import figures
 
         frame = {name: array[step] for name, array in recording.frames.items()}
         still = recording.static

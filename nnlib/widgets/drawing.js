@@ -22,6 +22,11 @@ const html = (tag, attributes = {}, ...children) => {
   return element;
 };
 
+/** A panel with its heading, in a row of panels; `flex` is its share of the row, `name` a class of its own. */
+const panel = (row, heading, { flex, name = "" } = {}) => row.appendChild(html(
+  "div", { class: `nn-panel ${name}`.trim(), style: flex && `flex: ${flex}` }, html("p", { class: "nn-heading" }, heading),
+));
+
 /** A number for the eye: `digits` significant digits, a true minus sign, powers of ten only where they help. */
 function number(value, digits = 3) {
   if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞").replace("-", "−");
@@ -109,6 +114,14 @@ function inkImage(canvas, values, columns, rows, colours) {
   context.putImageData(image, 0, 0);
 }
 
+const rgb = (colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+
+/** The pixel that is a `part` of the way from one rgb colour to another. */
+function blend(from, to, part) {
+  const [r, g, b] = from.map((channel, k) => Math.round(channel + (to[k] - channel) * part));
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
+
 /** The theme's colours, from the CSS variables of stepper.css, and for canvases the diverging ramp and the inks. */
 function readColours(root) {
   const probe = document.createElement("canvas").getContext("2d");
@@ -118,15 +131,10 @@ function readColours(root) {
     probe.fillStyle = style.getPropertyValue(`--nn-${name}`).trim();
     return [name, probe.fillStyle];
   }));
-  const rgb = (colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
   const [negative, middle, positive] = [colours.negative, colours.middle, colours.positive].map(rgb);
-  const between = (from, to, part) => {
-    const [r, g, b] = from.map((channel, k) => Math.round(channel + (to[k] - channel) * part));
-    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  };
-  colours.ramp = Uint32Array.from({ length: 511 }, (_, i) => between(middle, i < 255 ? negative : positive, Math.abs(i - 255) / 255));
+  colours.ramp = Uint32Array.from({ length: 511 }, (_, i) => blend(middle, i < 255 ? negative : positive, Math.abs(i - 255) / 255));
   const [ink, paper] = [rgb(colours.ink), rgb(colours.paper)];
-  colours.inks = Uint32Array.from({ length: 65 }, (_, i) => between(paper, ink, i / 64));
+  colours.inks = Uint32Array.from({ length: 65 }, (_, i) => blend(paper, ink, i / 64));
   return colours;
 }
 
@@ -214,6 +222,23 @@ function chart(parent, { label, height = 220, margin = {}, x = {}, y = {} }) {
   };
   self.layout();
   return self;
+}
+
+/** A curve that the steps go along: quiet as a whole, strong as far as the step shown, which has a dot. */
+function track(plot) {
+  const [whole, past] = ["nn-line nn-quiet", "nn-line"].map((name) => plot.marks.appendChild(svg("path", { class: name })));
+  const dot = plot.marks.appendChild(svg("circle", { class: "nn-dot", r: 5 }));
+  let [xs, ys] = [[], []];
+  return {
+    start(...points) {
+      [xs, ys] = points;
+      place(whole, { d: plot.path(xs, ys) });
+    },
+    draw(step) {
+      place(past, { d: plot.path(xs, ys, step + 1) });
+      place(dot, { cx: plot.x(xs[step]), cy: plot.y(ys[step]) });
+    },
+  };
 }
 
 /** A point that the reader drags: by mouse or touch, or with the arrow keys (Shift: five times as far).

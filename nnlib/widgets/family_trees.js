@@ -4,18 +4,13 @@
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const panel = (heading, flex) => {
-      const made = row.appendChild(html("div", { class: "nn-panel" }, html("p", { class: "nn-heading" }, heading)));
-      made.style.flex = flex;
-      return made;
-    };
-    const units = panel("Weights from the 24 people to six hidden units", "1.4 1 17rem");
+    const units = panel(row, "Weights from the 24 people to six hidden units", { flex: "1.4 1 17rem" });
     const picture = units.appendChild(svg("svg", { class: "nn-family-units", role: "img", viewBox: "0 0 326 282" }));
-    const asked = panel("The 104 questions", "1.2 1 16rem");
+    const asked = panel(row, "The 104 questions", { flex: "1.2 1 16rem" });
     const grid = asked.appendChild(svg("svg", { class: "nn-family-questions", role: "img", viewBox: "0 0 314 222" }));
     const legend = asked.appendChild(html("p", { class: "nn-family-legend" }));
     legend.textContent = "filled: answered right; hollow: not; ring: held out. Columns are people, the English left.";
-    const curve = figure.chart(panel("Share of questions right", "1 1 14rem"), {
+    const curve = figure.chart(panel(row, "Share of questions right", { flex: "1 1 14rem" }), {
       label: "Share of trained and of held-out questions answered right, over the sweeps", height: 240,
       x: { log: true, domain: [0.7, 5000], label: "sweeps" }, y: { domain: [-0.04, 1.12], ticks: [0, 0.25, 0.5, 0.75, 1] },
     });
@@ -70,7 +65,7 @@ export default instrument({
           return mark;
         });
 
-        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(0.7, sweep));
+        sweeps = recording.all("sweep");
         shares = [["trained", 104 - held.size], ["held_out", held.size]].map(([name, count]) => (
           Float64Array.from(recording.all(name), (right) => right / count)));
         curve.set({ x: { domain: [0.7, 1.15 * sweeps[sweeps.length - 1]] } });

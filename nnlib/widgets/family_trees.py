@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..family_trees import ENGLISH, ITALIAN, RELATIONS, family_trees
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, Switch
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import moments
+from nnlib.family_trees import ENGLISH, ITALIAN, RELATIONS, family_trees
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, Switch
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.sweeps import looks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,24 +69,20 @@ class FamilyTrees(Instrument):
             relation=X[:, 24:].argmax(axis=1),
             held_out_case=held_out,
         )
-        net, due = experiment.network(seed), set(moments(updates))
+        net = experiment.network(seed)
         steps = descend(net, experiment.loss, X[trained], y[trained], optimizer=experiment.optimizer)
-        for step in steps:
-            if step.index in due:
-                correct = ((net.forward(X).output > 0.5) == (y > 0.5)).all(axis=1)
-                found = {"trained": int(correct[trained].sum()), "held_out": int(correct[held_out].sum())}
-                when = "Before training" if step.index == 0 else f"After {step.index:,} sweeps"
-                yield Frame(
-                    f"{when}: error {step.loss:.2f}; {found['trained']} of 100 trained questions right, "
-                    f"{found['held_out']} of the 4 held out.",
-                    sweep=step.index,
-                    loss=step.loss,
-                    people=net.layers[0].W[:24, :6].T,
-                    correct=correct,
-                    **found,
-                )
-            if step.index == updates:
-                return
+        for when, step in looks(steps, updates):
+            correct = ((net.forward(X).output > 0.5) == (y > 0.5)).all(axis=1)
+            found = {"trained": int(correct[trained].sum()), "held_out": int(correct[held_out].sum())}
+            yield Frame(
+                f"{when}: error {step.loss:.2f}; {found['trained']} of 100 trained questions right, "
+                f"{found['held_out']} of the 4 held out.",
+                sweep=step.index,
+                loss=step.loss,
+                people=net.layers[0].W[:24, :6].T,
+                correct=correct,
+                **found,
+            )
 
     @staticmethod
     def code(*, spread: float, learning_rate: float, weight_decay: float, updates: int, seed: int) -> str:
@@ -109,7 +105,7 @@ print(f"{{right[trained].sum()}} of 100 trained, {{right[held_out].sum()}} of 4 
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the six units' weights as squares, as the paper draws them, and the questions."""
-        from .. import figures
+        from nnlib import figures
 
         figure, axes = figures.figure(7.6, 3.6, columns=2, width_ratios=(1.5, 1))
         people, correct = recording.frames["people"][step], recording.frames["correct"][step] > 0.5

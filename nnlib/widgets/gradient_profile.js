@@ -6,12 +6,8 @@ const power = (value) => `10${Array.from(String(Math.round(Math.log10(value))), 
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const [wide, narrow] = [html("div", { class: "nn-panel" }), html("div", { class: "nn-panel" })];
-    wide.style.flex = "2.4 1 18rem";
-    narrow.style.flex = "1 1 11rem";
-    wide.append(html("p", { class: "nn-heading" }, "Size of δ at each layer (root mean square over examples and neurons)"));
-    narrow.append(html("p", { class: "nn-heading" }, "Loss over the updates"));
-    row.append(wide, narrow);
+    const wide = panel(row, "Size of δ at each layer (root mean square over examples and neurons)", { flex: "2.4 1 18rem" });
+    const narrow = panel(row, "Loss over the updates", { flex: "1 1 11rem" });
     const bars = figure.chart(wide, {
       label: "Size of delta at each layer, logarithmic", height: 270,
       x: { domain: [0.4, 20.6], label: "layer (1 is the first)" },
@@ -22,13 +18,9 @@ export default instrument({
     });
     const outline = svg("path", { class: "nn-line", "stroke-dasharray": "5 4" });
     const note = svg("text", { class: "nn-label" }, "dashed: before training");
-    const path = curve.marks.appendChild(svg("path", { class: "nn-line nn-quiet" }));
-    const past = curve.marks.appendChild(svg("path", { class: "nn-line" }));
-    const dot = curve.marks.appendChild(svg("circle", { class: "nn-dot", r: 5 }));
+    const loss = track(curve);
     let recording;
     let rects = [];
-    let updates;
-    let losses;
 
     return {
       start(next) {
@@ -50,9 +42,7 @@ export default instrument({
         const first = recording.get("sizes", 0);
         place(outline, { d: bars.path(layers, first) });
         place(note, { x: bars.left + 8, y: bars.top + 14 });
-        updates = Float64Array.from({ length: recording.count }, (_, index) => index);
-        losses = recording.all("loss");
-        place(path, { d: curve.path(updates, losses) });
+        loss.start(Array.from({ length: recording.count }, (_, update) => update), recording.all("loss"));
       },
       draw(frame) {
         const sizes = frame.get("sizes");
@@ -61,8 +51,7 @@ export default instrument({
           place(rect, { y, height: Math.max(0, bars.bottom - y) });
         });
         place(note, { visibility: frame.step ? "visible" : "hidden" });
-        place(past, { d: curve.path(updates, losses, frame.step + 1) });
-        place(dot, { cx: curve.x(frame.step), cy: curve.y(frame.value("loss")) });
+        loss.draw(frame.step);
       },
     };
   },

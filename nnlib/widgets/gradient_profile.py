@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..backpropagation import backward
-from ..losses import as_loss
-from ..network import Network
-from .stepper import Column, Frame, Instrument, Recording, Still, choice, number
+from nnlib.backpropagation import backward
+from nnlib.losses import as_loss
+from nnlib.network import Network
+from nnlib.widgets.stepper import Column, Frame, Instrument, Recording, Still, choice, number
 
 WIDTH = 16
 EXAMPLES = 64
@@ -115,7 +115,7 @@ for layer, size in enumerate(sizes, start=1):
     @staticmethod
     def poster(recording: Recording, step: int):
         """Draw the bars of one frame over the outline of the first."""
-        from .. import figures
+        from nnlib import figures
 
         layers, sizes = recording.static["layers"], recording.frames["sizes"]
         figure, axes = figures.figure(6.8, 2.8)

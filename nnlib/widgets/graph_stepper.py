@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..graph import FUNCTIONS, Graph, Node
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
+from nnlib.graph import FUNCTIONS, Graph, Node
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice
 
 NUDGE = 1e-5  # of the central difference that stands beside each gradient
 
@@ -366,7 +366,7 @@ class GraphStepper(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int):
         """Draw the graph at one frame."""
-        from .. import figures
+        from nnlib import figures
 
         places, meta = recording.static["places"], recording.meta
         values, gradients = recording.frames["values"][step], recording.frames["gradients"][step]

@@ -1,28 +1,22 @@
 /* The view of the small experiments: what every unit says to every pattern, the weights of every unit, the error. */
 
+const lowered = (name) => name.replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const panel = (heading, flex) => {
-      const made = row.appendChild(html("div", { class: "nn-panel" }, html("p", { class: "nn-heading" }, heading)));
-      made.style.flex = flex;
-      return made;
-    };
-    const said = panel("What each unit says to each pattern", "1.6 1 17rem");
+    const said = panel(row, "What each unit says to each pattern", { flex: "1.6 1 17rem" });
     const table = said.appendChild(svg("svg", { class: "nn-units-table", role: "img" }));
     said.append(html("p", { class: "nn-units-legend" }, "blue 0, orange 1; the cell’s edge in the output is the target"));
-    const weights = panel("The weights and the bias of each unit", "1.1 1 13rem");
+    const weights = panel(row, "The weights and the bias of each unit", { flex: "1.1 1 13rem" });
     const squares = weights.appendChild(svg("svg", { class: "nn-units-weights", role: "img" }));
-    const curve = figure.chart(panel("Error E", "1 1 13rem"), {
+    const curve = figure.chart(panel(row, "Error E", { flex: "1 1 13rem" }), {
       label: "Error over the sweeps", height: 230, x: { log: true, domain: [0.7, 1000], label: "sweeps" }, y: { domain: [0, 1] },
     });
-    const [path, past] = ["nn-line nn-quiet", "nn-line"].map((name) => curve.marks.appendChild(svg("path", { class: name })));
-    const dot = curve.marks.appendChild(svg("circle", { class: "nn-dot", r: 5 }));
+    const error = track(curve);
     let cells = [];
     let bits = [];
     let largest = 1;
-    let sweeps;
-    let losses;
     const shade = (value) => {
       const pixel = figure.colours.ramp[Math.round(Math.min(Math.max(value, 0), 1) * 510)];
       return `rgb(${pixel & 255} ${(pixel >> 8) & 255} ${(pixel >> 16) & 255})`;
@@ -43,7 +37,7 @@ export default instrument({
         place(table, { viewBox: `0 0 300 ${count * tall + 22}`, "aria-label": "What each unit says to each pattern" });
         table.replaceChildren(...heads.map((head, column) => svg("text", {
           class: "nn-quiet", x: left(column) + wide / 2, y: 12, "text-anchor": "middle",
-        }, head.replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]))));
+        }, lowered(head))));
         cells = [];
         for (let pattern = 0; pattern < count; pattern += 1) {
           heads.forEach((_, column) => {
@@ -79,11 +73,11 @@ export default instrument({
           const titles = [...from, "bias"];
           titles.forEach((title, input) => squares.append(svg("text", {
             class: "nn-quiet", x: 26 + (input + 0.5) * side, y: top + 9, "text-anchor": "middle",
-          }, side < 14 && title === "bias" ? "b" : title.replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]))));
+          }, side < 14 && title === "bias" ? "b" : lowered(title))));
           units.forEach((unit, index) => {
             const y = top + 14 + index * side;
             squares.append(svg("text", { class: "nn-quiet", x: 22, y: y + side / 2 + 3, "text-anchor": "end" },
-              unit.replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit])),
+              lowered(unit)),
             svg("rect", { class: "nn-units-box", x: 26, y, width: titles.length * side, height: side }));
             titles.forEach((_, input) => {
               const square = squares.appendChild(svg("rect"));
@@ -93,13 +87,12 @@ export default instrument({
           top += units.length * side + 24;
         }
 
-        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(0.7, sweep));
-        losses = recording.all("loss");
+        const [sweeps, losses] = [recording.all("sweep"), recording.all("loss")];
         curve.set({
           x: { domain: [0.7, 1.15 * sweeps[sweeps.length - 1]] },
           y: { domain: [-0.02, 1.08 * losses.reduce((most, loss) => Math.max(most, loss))] },
         });
-        place(path, { d: curve.path(sweeps, losses) });
+        error.start(sweeps, losses);
       },
       draw(frame) {
         const values = frame.get("said");
@@ -116,8 +109,7 @@ export default instrument({
             x: x - size / 2, y: y - size / 2, width: size, height: size, class: theta[at] > 0 ? "nn-units-positive" : "nn-units-negative",
           });
         });
-        place(past, { d: curve.path(sweeps, losses, frame.step + 1) });
-        place(dot, { cx: curve.x(sweeps[frame.step]), cy: curve.y(frame.value("loss")) });
+        error.draw(frame.step);
       },
     };
   },

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, ClassicMomentum, Experiment, half_squares
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import moments
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, ClassicMomentum, Experiment
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.sweeps import draw_sweeps, looks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ class HiddenUnits(Instrument):
         """Yield the patterns, then a frame at each of `moments`."""
         chosen = task(experiment, spread=spread, learning_rate=learning_rate)
         X, y = chosen.data()
-        net, due = chosen.network(seed), set(moments(updates))
+        net = chosen.network(seed)
         names = [f"x{n + 1}" for n in range(X.shape[1])] + [f"h{n + 1}" for n in range(net.sizes[1])]
         outputs = [f"p{n + 1}" if y.shape[1] > 1 else "p" for n in range(y.shape[1])]
         yield Still(
@@ -71,23 +71,19 @@ class HiddenUnits(Instrument):
             target=y,
             sizes=np.array(net.sizes),
         )
-        for step in descend(net, half_squares(), X, y, optimizer=chosen.optimizer):
-            if step.index in due:
-                hidden, output = (layer.a for layer in net.forward(X).layers)
-                right = int(((output > 0.5) == (y > 0.5)).all(axis=1).sum())
-                when = "Before training" if step.index == 0 else f"After {step.index:,} sweeps"
-                high, low = (hidden > 0.8).sum(), (hidden < 0.2).sum()
-                yield Frame(
-                    f"{when}: error {step.loss:.4f}, {right} of {len(X)} patterns right. Of the {hidden.size} answers "
-                    f"of hidden units {high} are above 0.8, {low} below 0.2, {hidden.size - high - low} between.",
-                    sweep=step.index,
-                    loss=step.loss,
-                    right=right,
-                    said=np.hstack([hidden, output]),
-                    weights=step.parameters,
-                )
-            if step.index == updates:
-                return
+        for when, step in looks(descend(net, chosen.loss, X, y, optimizer=chosen.optimizer), updates):
+            hidden, output = (layer.a for layer in net.forward(X).layers)
+            right = int(((output > 0.5) == (y > 0.5)).all(axis=1).sum())
+            high, low = (hidden > 0.8).sum(), (hidden < 0.2).sum()
+            yield Frame(
+                f"{when}: error {step.loss:.4f}, {right} of {len(X)} patterns right. Of the {hidden.size} answers "
+                f"of hidden units {high} are above 0.8, {low} below 0.2, {hidden.size - high - low} between.",
+                sweep=step.index,
+                loss=step.loss,
+                right=right,
+                said=np.hstack([hidden, output]),
+                weights=step.parameters,
+            )
 
     @staticmethod
     def code(*, experiment: str, spread: float, learning_rate: float, updates: int, seed: int) -> str:
@@ -107,7 +103,7 @@ print(f"error {{step.loss:.4f}}")"""
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the table of what the units say, and the error."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (table, curve) = figures.figure(7.0, 3.0, columns=2, width_ratios=(1.4, 1))
         said = np.hstack([recording.static["X"], recording.frames["said"][step]])
@@ -115,8 +111,5 @@ print(f"error {{step.loss:.4f}}")"""
         names = recording.meta["names"] + recording.meta["outputs"]
         table.set_xticks(range(len(names)), names, fontsize=7)
         table.set(ylabel="pattern", yticks=[], title="what each unit says to each pattern")
-        sweeps, losses = np.maximum(recording.frames["sweep"], 1), recording.frames["loss"]
-        curve.plot(sweeps, losses, color=figures.FAINT)
-        curve.plot(sweeps[: step + 1], losses[: step + 1], color=figures.INK)
-        curve.set(xscale="log", xlabel="sweeps", title="error E", ylim=(0, None))
+        draw_sweeps(curve, recording, recording.frames["loss"], step, title="error E", ylim=(0, None))
         return figure

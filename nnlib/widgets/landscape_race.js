@@ -4,13 +4,8 @@ const LETTERS = { sgd: "GD", momentum: "Mo", nesterov: "Ne", adagrad: "AG", rmsp
 
 /** A ramp of greys from the paper's colour (low) towards the ink's (high), as heatmap() wants it. */
 function greys(colours) {
-  const rgb = (colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
   const [paper, ink] = [rgb(colours.paper), rgb(colours.muted)];
-  const ramp = Uint32Array.from({ length: 256 }, (_, i) => {
-    const [r, g, b] = paper.map((channel, k) => Math.round(channel + (ink[k] - channel) * 0.62 * (i / 255)));
-    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  });
-  return { ramp };
+  return { ramp: Uint32Array.from({ length: 256 }, (_, i) => blend(paper, ink, 0.62 * (i / 255))) };
 }
 
 export default instrument({

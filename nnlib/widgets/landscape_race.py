@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..optimizers import OPTIMIZERS
-from ..surfaces import SURFACES
-from .stepper import Column, Encoding, Frame, Instrument, Still, choice, position
+from nnlib.optimizers import OPTIMIZERS
+from nnlib.surfaces import SURFACES
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Still, choice, position
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .recording import Recording
+    from nnlib.widgets.recording import Recording
 
 RACERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
 WORDS = ("gradient descent", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")
@@ -160,7 +160,7 @@ class LandscapeRace(Instrument):
     @staticmethod
     def poster(recording: "Recording", step: int) -> "Figure":
         """Return the map with the paths up to this step, and the losses."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (above, curve) = figures.figure(7.4, 3.1, columns=2, width_ratios=[3, 2])
         colours = (figures.INK, figures.NEGATIVE, figures.SKY, figures.FOURTH, figures.THIRD, figures.POSITIVE)
@@ -169,11 +169,22 @@ class LandscapeRace(Instrument):
             levels=np.arange(-0.5, BANDS), cmap="Greys", vmax=2.2 * BANDS,
         )  # fmt: skip
         points = recording.frames["points"][: step + 1]
+        losses = np.maximum([recording.frames[f"loss_{racer}"][: step + 1] for racer in RACERS], LOWEST)
+        # The names of racers that end close together are moved apart, a line of text at least.
+        low, high = np.log10(recording.meta["range"])
+        order = np.argsort(losses[:, -1])
+        lines = 0.06 * (high - low) * np.arange(len(RACERS))
+        ends = np.maximum(np.log10(losses[order, -1]), low + lines[1] / 2)
+        heights = np.maximum.accumulate(ends - lines) + lines
+        heights -= max(0, heights[-1] - high)
+        beside = 10 ** heights[np.argsort(order)]
         for k, (words, colour) in enumerate(zip(WORDS, colours, strict=True)):
             above.plot(*points[:, k].T, color=colour, lw=1.3, marker="o", markevery=[-1], ms=4)
-            loss = np.maximum(recording.frames[f"loss_{RACERS[k]}"][: step + 1], LOWEST)
-            curve.semilogy(loss, color=colour, lw=1.4)
-            curve.annotate(words, (step, loss[-1]), xytext=(4, 0), textcoords="offset points", color=colour, fontsize=7)
+            curve.semilogy(losses[k], color=colour, lw=1.4)
+            curve.annotate(
+                words, (step, beside[k]), xytext=(4, 0), textcoords="offset points",
+                color=colour, fontsize=7, va="center",
+            )  # fmt: skip
         above.plot(*points[0, 0], "o", color="white", mec=figures.INK, ms=7)
         above.plot(*recording.static["minima"].T, "+", color=figures.INK, ms=9)
         above.set(xlim=(-WIDE, WIDE), ylim=(-HIGH, HIGH), xlabel="u", ylabel="v")

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
-from ..losses import LOSSES, huber
-from .stepper import Axis, Column, Frame, Instrument, Recording, Still, choice
+from nnlib.activations import ACTIVATIONS
+from nnlib.losses import LOSSES, huber
+from nnlib.widgets.stepper import Axis, Column, Frame, Instrument, Recording, Still, choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,7 +123,7 @@ class LossExplorer(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the curves of the losses and of their slopes."""
-        from .. import figures
+        from nnlib import figures
 
         meta, still = recording.meta, recording.static
         left, right, top, low, high = meta["limits"]

@@ -6,9 +6,8 @@ const FINER = 4; // the landscape is drawn on a grid this many times finer than 
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const left = row.appendChild(html("div", { class: "nn-panel surface-map" }));
-    const right = row.appendChild(html("div", { class: "nn-panel" }));
-    left.append(html("p", { class: "nn-heading" }, "Loss over w and b: strong colour is high, the cross is lowest"));
+    const left = panel(row, "Loss over w and b: strong colour is high, the cross is lowest", { name: "surface-map" });
+    const right = panel(row, "The examples, and what the neuron says");
     const map = figure.chart(left, {
       label: "The loss over the weight and the bias, with the walk of gradient descent",
       height: (width) => Math.min(400, 0.92 * width), x: { domain: [-8, 8], label: "weight w" }, y: { domain: [-8, 8], label: "bias b" },
@@ -19,7 +18,6 @@ export default instrument({
     const rings = map.marks.appendChild(svg("g"));
     const here = map.over.appendChild(svg("circle", { class: "nn-dot", r: 6 }));
 
-    right.append(html("p", { class: "nn-heading" }, "The examples, and what the neuron says"));
     const answers = figure.chart(right, {
       label: "The examples and the answers of the neuron", height: 175, x: { domain: [0, 4], label: "input x" }, y: { domain: [0, 1], label: "output p" },
     });
@@ -130,11 +128,7 @@ function finer(values, rows, columns) {
 
 /** A ramp from the paper's colour to orange in BANDS steps, for heights from 0 to 1. */
 function bandRamp({ paper, positive }) {
-  const rgb = (colour) => [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
   const [low, high] = [rgb(paper), rgb(positive)];
-  return Uint32Array.from({ length: 512 }, (_, i) => {
-    const part = 0.8 * (Math.min(BANDS - 1, Math.floor((i / 512) * BANDS)) / (BANDS - 1));
-    const [r, g, b] = low.map((channel, k) => Math.round(channel + (high[k] - channel) * part));
-    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-  });
+  return Uint32Array.from({ length: 512 }, (_, i) => (
+    blend(low, high, 0.8 * (Math.min(BANDS - 1, Math.floor((i / 512) * BANDS)) / (BANDS - 1)))));
 }

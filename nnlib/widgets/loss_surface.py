@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
-from ..errors import NonFiniteError
-from ..gradient_descent import descend
-from ..losses import LOSSES
-from ..network import Network
-from ..optimizers import OPTIMIZERS
-from ..penalties import PENALTIES
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, Stopped, choice, position
+from nnlib.activations import ACTIVATIONS
+from nnlib.errors import NonFiniteError
+from nnlib.gradient_descent import descend
+from nnlib.losses import LOSSES
+from nnlib.network import Network
+from nnlib.optimizers import OPTIMIZERS
+from nnlib.penalties import PENALTIES
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, Stopped, choice, position
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,7 +139,7 @@ class LossSurface(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the landscape with the walk so far, and the neuron's answers."""
-        from .. import figures
+        from nnlib import figures
 
         meta, still, frames = recording.meta, recording.static, recording.frames
         made, (left, right) = figures.figure(7.2, 3.4, columns=2, width_ratios=[1.1, 1])

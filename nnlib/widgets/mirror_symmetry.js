@@ -4,21 +4,16 @@
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const panel = (heading, flex) => {
-      const made = row.appendChild(html("div", { class: "nn-panel" }, html("p", { class: "nn-heading" }, heading)));
-      made.style.flex = flex;
-      return made;
-    };
-    const bars = figure.chart(panel("Weights from the six inputs", "1.5 1 15rem"), {
+    const bars = figure.chart(panel(row, "Weights from the six inputs", { flex: "1.5 1 15rem" }), {
       label: "Weights of the two hidden units from each of the six inputs", height: 240, margin: { left: 36 },
       x: { domain: [0.4, 6.6], ticks: [1, 2, 3, 4, 5, 6], label: "input" }, y: { domain: [-1, 1] },
     });
-    const map = figure.chart(panel("The answer to each pattern", "1 1 13rem"), {
+    const map = figure.chart(panel(row, "The answer to each pattern", { flex: "1 1 13rem" }), {
       label: "The output for all 64 patterns, left half against right half read backwards", height: 240,
       x: { domain: [-0.5, 7.5], ticks: [0, 1, 2, 3, 4, 5, 6, 7], format: (half) => half.toString(2).padStart(3, "0"), label: "right half, backwards" },
       y: { domain: [-0.5, 7.5], ticks: [0, 1, 2, 3, 4, 5, 6, 7], format: (half) => half.toString(2).padStart(3, "0"), label: "left half" },
     });
-    const curve = figure.chart(panel("Error E, and when other seeds were done", "1.2 1 14rem"), {
+    const curve = figure.chart(panel(row, "Error E, and when other seeds were done", { flex: "1.2 1 14rem" }), {
       label: "Error over the sweeps, with a tick for each seed that learned the task", height: 240,
       x: { log: true, domain: [0.7, 20000], label: "sweeps" }, y: { domain: [0, 1] },
     });
@@ -31,12 +26,9 @@ export default instrument({
     const biases = bars.over.appendChild(svg("text", { class: "nn-quiet", "text-anchor": "middle" }));
     const diagonal = map.marks.appendChild(svg("g", { class: "nn-mirror-diagonal" }));
     const ticks = curve.marks.appendChild(svg("g", { class: "nn-mirror-seeds" }));
-    const [path, past] = ["nn-line nn-quiet", "nn-line"].map((name) => curve.marks.appendChild(svg("path", { class: name })));
-    const dot = curve.marks.appendChild(svg("circle", { class: "nn-dot", r: 5 }));
+    const error = track(curve);
     const note = curve.over.appendChild(svg("text", { class: "nn-quiet", "text-anchor": "end" }));
     let cells;
-    let sweeps;
-    let losses;
 
     return {
       start(recording) {
@@ -59,8 +51,7 @@ export default instrument({
           x: map.x(half) - side / 2 + 1, y: map.y(half) - tall / 2 + 1, width: side - 2, height: tall - 2,
         })));
 
-        sweeps = Float64Array.from(recording.all("sweep"), (sweep) => Math.max(0.7, sweep));
-        losses = recording.all("loss");
+        const losses = recording.all("loss");
         const solved = recording.still("solved");
         curve.set({ y: { domain: [0, 1.25 * losses.reduce((most, loss) => Math.max(most, loss))] } });
         ticks.replaceChildren(...Array.from(solved, (sweep) => svg("line", {
@@ -68,7 +59,7 @@ export default instrument({
         })));
         note.textContent = `ticks: ${solved.length} of ${recording.still("seeds")[0]} seeds, the paper’s recipe`;
         place(note, { x: curve.right, y: curve.top + 26 });
-        place(path, { d: curve.path(sweeps, losses) });
+        error.start(recording.all("sweep"), losses);
       },
       draw(frame) {
         const weights = frame.get("weights"); // W row by row, then the biases of the hidden units, then the output's
@@ -84,8 +75,7 @@ export default instrument({
         const values = new Float32Array(64);
         cells.forEach((cell, pattern) => { values[cell] = 2 * outputs[pattern] - 1; });
         map.heatmap(values, 8, 8, -1, 1, figure.colours);
-        place(past, { d: curve.path(sweeps, losses, frame.step + 1) });
-        place(dot, { cx: curve.x(sweeps[frame.step]), cy: curve.y(frame.value("loss")) });
+        error.draw(frame.step);
       },
     };
   },

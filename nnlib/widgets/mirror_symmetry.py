@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, ClassicMomentum, half_squares, mirror_symmetry, study
-from ..network import Network
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import moments
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, ClassicMomentum, study
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.sweeps import draw_sweeps, looks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,37 +74,33 @@ class MirrorSymmetry(Instrument):
         *, spread: float, learning_rate: float, alpha: float, updates: int, seed: int
     ) -> Iterator[Still | Frame]:
         """Yield what all seeds did, then a frame at each of `moments`."""
-        X, y = mirror_symmetry(BITS)
+        optimizer = ClassicMomentum(learning_rate, alpha=alpha)
+        experiment = replace(EXPERIMENTS["symmetry"], spread=spread, optimizer=optimizer)
+        X, y = experiment.data()
         left, right = halves(X)
-        net = _start(spread, seed)
         yield Still(
             cell=8 * left + right,
             bits=X,
             solved=np.array([sweep for sweep in study("symmetry")["right"] if sweep is not None]),
-            seeds=[EXPERIMENTS["symmetry"].seeds],
+            seeds=[experiment.seeds],
         )
-        optimizer = ClassicMomentum(learning_rate, alpha=alpha)
-        due = set(moments(updates))
-        for step in descend(net, half_squares(), X, y, optimizer=optimizer):
-            if step.index in due:
-                output = net.forward(X).output[:, 0]
-                correct = int(((output > 0.5) == (y[:, 0] > 0.5)).sum())
-                when = "Before training" if step.index == 0 else f"After {step.index:,} sweeps"
-                ratios = ", ".join(
-                    f"{'first' if unit == 0 else 'second'} hidden unit {_ratio(net.layers[0].W[:, unit])}"
-                    for unit in (0, 1)
-                )
-                yield Frame(
-                    f"{when}: error {step.loss:.4f}, {correct} of 64 patterns right. "
-                    f"Sizes of the mirror pairs of weights: {ratios}.",
-                    sweep=step.index,
-                    loss=step.loss,
-                    right=correct,
-                    outputs=output,
-                    weights=step.parameters,
-                )
-            if step.index == updates:
-                return
+        net = experiment.network(seed)
+        for when, step in looks(descend(net, experiment.loss, X, y, optimizer=optimizer), updates):
+            output = net.forward(X).output[:, 0]
+            correct = int(((output > 0.5) == (y[:, 0] > 0.5)).sum())
+            ratios = ", ".join(
+                f"{'first' if unit == 0 else 'second'} hidden unit {_ratio(net.layers[0].W[:, unit])}"
+                for unit in (0, 1)
+            )
+            yield Frame(
+                f"{when}: error {step.loss:.4f}, {correct} of 64 patterns right. "
+                f"Sizes of the mirror pairs of weights: {ratios}.",
+                sweep=step.index,
+                loss=step.loss,
+                right=correct,
+                outputs=output,
+                weights=step.parameters,
+            )
 
     @staticmethod
     def code(*, spread: float, learning_rate: float, alpha: float, updates: int, seed: int) -> str:
@@ -127,7 +123,7 @@ print(f"after {{step.index}} sweeps: {{right}} of 64 patterns right, error {{ste
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the weights as bars, the map of the patterns, and the error up to this step."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (bars, grid, curve) = figures.figure(8.2, 2.7, columns=3, width_ratios=(1.3, 0.9, 1))
         weights = recording.frames["weights"][step][:12].reshape(BITS, 2)
@@ -141,18 +137,8 @@ print(f"after {{step.index}} sweeps: {{right}} of 64 patterns right, error {{ste
             2 * cells.reshape(8, 8) - 1, origin="lower", cmap=figures.diverging(), vmin=-1, vmax=1, aspect="auto"
         )
         grid.set(xlabel="right half, backwards", ylabel="left half", title="answer to each pattern")
-        sweeps, losses = np.maximum(recording.frames["sweep"], 1), recording.frames["loss"]
-        curve.plot(sweeps, losses, color=figures.FAINT)
-        curve.plot(sweeps[: step + 1], losses[: step + 1], color=figures.INK)
-        curve.set(xscale="log", xlabel="sweeps", title="error E", ylim=(0, None))
+        draw_sweeps(curve, recording, recording.frames["loss"], step, title="error E", ylim=(0, None))
         return figure
-
-
-def _start(spread: float, seed: int) -> Network:
-    rng = np.random.default_rng(seed)
-    net = Network([BITS, 2, 1], "sigmoid", rng=rng, output_activation="sigmoid")
-    net.parameters[:] = rng.uniform(-spread, spread, net.parameters.size)
-    return net
 
 
 def _ratio(W: np.ndarray) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..neurons import Neuron
-from .stepper import Axis, Column, Frame, Instrument, Recording, Still, choice
+from nnlib.neurons import Neuron
+from nnlib.widgets.stepper import Axis, Column, Frame, Instrument, Recording, Still, choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,7 +123,7 @@ class NeuronExplorer(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the plane with the two half-planes, the line, the arrow of weights and the sums at the corners."""
-        from .. import figures
+        from nnlib import figures
 
         frame = {name: array[step] for name, array in recording.frames.items()}
         made, plane = figures.figure(4.6, 4.4)

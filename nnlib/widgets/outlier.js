@@ -5,10 +5,8 @@ const LOSS_COLOURS = ["negative", "positive", "third"];
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const left = row.appendChild(html("div", { class: "nn-panel outlier-fits" }));
-    const right = row.appendChild(html("div", { class: "nn-panel" }));
-    left.append(html("p", { class: "nn-heading" }, "Nine points and their three fits: drag the ringed point"));
-    right.append(html("p", { class: "nn-heading" }, "How hard each point pulls on the fit"));
+    const left = panel(row, "Nine points and their three fits: drag the ringed point", { name: "outlier-fits" });
+    const right = panel(row, "How hard each point pulls on the fit");
 
     const plot = figure.chart(left, {
       label: "Nine points over x with the fits of three losses", height: 320, margin: { right: 96 },

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..losses import LOSSES, Loss, huber
-from .stepper import Axis, Column, Frame, Instrument, Recording, Still, choice
+from nnlib.losses import LOSSES, Loss, huber
+from nnlib.widgets.stepper import Axis, Column, Frame, Instrument, Recording, Still, choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -105,7 +105,7 @@ class Outlier(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the points, the three fits and the pulls."""
-        from .. import figures
+        from nnlib import figures
 
         meta, frames = recording.meta, {name: array[step] for name, array in recording.frames.items()}
         made, (left, right) = figures.figure(7.2, 3.2, columns=2, width_ratios=[1.7, 1])

@@ -9,8 +9,8 @@ from string import ascii_lowercase, ascii_uppercase, digits
 
 import numpy as np
 
-from ..datasets import REACH, Dataset, from_csv
-from ..errors import SettingError
+from nnlib.datasets import REACH, Dataset, from_csv
+from nnlib.errors import SettingError
 
 DIGITS = ascii_uppercase + ascii_lowercase + digits + "-_"  # those of base64 that a link need not escape
 SIDE = round(200 * REACH) + 1  # places on a side of the plane

@@ -3,11 +3,7 @@
 export default instrument({
   create(figure) {
     const row = figure.stage.appendChild(html("div", { class: "nn-row" }));
-    const [left, right] = ["The neuron's line (hollow: answered wrong)", "Length ‖θ‖ after k mistakes"].map((title) => {
-      const panel = row.appendChild(html("div", { class: "nn-panel" }));
-      panel.append(html("p", { class: "nn-heading" }, title));
-      return panel;
-    });
+    const [left, right] = ["The neuron's line (hollow: answered wrong)", "Length ‖θ‖ after k mistakes"].map((heading) => panel(row, heading));
     const plane = figure.chart(left, {
       label: "The examples, the neuron's line, and the side on which it fires", height: 300, x: { label: "x₁" }, y: { label: "x₂" },
     });

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..neurons import mistake_bound, train_perceptron
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.neurons import mistake_bound, train_perceptron
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,7 +120,7 @@ class PerceptronStepper(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> "Figure":
         """Draw the plane and the squeeze at one step."""
-        from .. import figures
+        from nnlib import figures
 
         made, (plane, squeeze) = figures.figure(7.4, 3.4, columns=2)
         X, y = recording.static["X"], recording.static["y"]

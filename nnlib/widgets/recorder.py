@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import SettingError
-from .recording import Encoding, Recording, pack
+from nnlib.errors import SettingError
+from nnlib.widgets.recording import Encoding, Recording, pack
 
 Value = str | int | float | bool | list
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import SettingError
+from nnlib.errors import SettingError
 
 MAGIC = b"NNR1"
 INFLATED = b"NNR0"

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..optimizers import OPTIMIZERS
-from .stepper import Column, Encoding, Frame, Instrument, Still, choice, number
+from nnlib.optimizers import OPTIMIZERS
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Still, choice, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .recording import Recording
+    from nnlib.widgets.recording import Recording
 
 STEEP = 10.0  # the curvature along w; the curvature along b is the reader's
 MINIMUM = np.array([2.0, 1.0])
@@ -144,7 +144,7 @@ class StepSize(Instrument):
     @staticmethod
     def poster(recording: "Recording", step: int) -> "Figure":
         """Return the path from above and the loss, up to this step."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (above, curve) = figures.figure(7.0, 2.9, columns=2)
         w, b = recording.frames["w"], recording.frames["b"]

@@ -34,7 +34,8 @@
               .redraw() what the reader has changed in the view itself
               .goto(step) or .goto({axis: value}) for recordings with axes; .change({setting: value}); .can({...});
               .hides(setting) if the author shows no control for it; .link the address of what is shown, null where it has none
-   aids       svg html place, linear log, number, apart(positions, gap, lo, hi) for labels,
+   aids       svg html place, panel(row, heading, {flex, name}), linear log, number, apart(positions, gap, lo, hi) for
+              labels, track(chart) a curve with the steps on it: .start(xs, ys) .draw(step),
               heatmap(canvas, values, columns, rows, lo, hi, colours), inkImage(canvas, values, columns, rows, colours)
    CSS        .nn-row .nn-panel for layout; .nn-line .nn-dot .nn-label .nn-quiet and -negative -positive -third for marks */
 
@@ -272,7 +273,7 @@ function mountFigure(spec, model, el, page) {
   // The skeleton.
   const titleId = `${id}-title`;
   const form = html("form", { class: "nn-settings", "aria-label": `Settings of ${model.get("title")}` });
-  const explore = html("div", { class: "nn-settings nn-explore" });
+  const explore = html("div", { class: "nn-settings" });
   const stage = html("div", { class: "nn-stage" });
   const meter = html("progress", { "aria-label": "Starting Python" });
   const stageOfStart = html("span");
@@ -311,7 +312,7 @@ function mountFigure(spec, model, el, page) {
   const charts = [];
 
   const figure = {
-    root, stage, reduced,
+    root, stage,
     get colours() { return colours; },
     get settings() { return recording?.meta.settings ?? defaults; },
     chart(parent, options) {
@@ -374,7 +375,6 @@ function mountFigure(spec, model, el, page) {
       last: recording.count - 1,
       recording,
       sentence: recording.meta.sentences[index],
-      settings: recording.meta.settings,
       at: coordinates(index),
       get: (array) => recording.get(array, index),
       value: (array) => recording.get(array, index)[0],
@@ -469,7 +469,6 @@ function mountFigure(spec, model, el, page) {
   function complain(text, offerWayBack) {
     message.replaceChildren(text);
     message.hidden = !text;
-    message.classList.toggle("nn-stopped", false);
     if (!offerWayBack) return;
     const button = html("button", { type: "button", class: "nn-small" }, "Back to what is shown");
     button.addEventListener("click", () => request({ ...figure.settings }));
@@ -491,7 +490,6 @@ function mountFigure(spec, model, el, page) {
     slider.max = recording.count - 1;
     Object.assign(root.dataset, { steps: recording.count - 1, source: kind });
     complain(recording.meta.stopped?.sentence ?? "");
-    message.classList.toggle("nn-stopped", Boolean(recording.meta.stopped));
     snippet.textContent = recording.meta.code;
     if (tableBox.open) fillTable();
     restart();

@@ -65,8 +65,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NnlibError, SettingError
-from .recorder import (
+from nnlib.errors import NnlibError, SettingError
+from nnlib.widgets.recorder import (
     Axis,
     Column,
     Control,
@@ -82,7 +82,7 @@ from .recorder import (
     seed,
     text,
 )
-from .recording import Encoding, Recording, unpack
+from nnlib.widgets.recording import Encoding, Recording, unpack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -264,7 +264,7 @@ else:
 
         def poster_png(self) -> bytes:
             """Return the poster as PNG; the same settings give the same bytes."""
-            from .. import figures
+            from nnlib import figures
 
             recording = unpack(self.recording)
             return figures.png(self.poster(recording, min(self._poster_step, len(recording) - 1)))

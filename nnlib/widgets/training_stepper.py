@@ -179,6 +179,8 @@ class TrainingStepper(Instrument):
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the surface with the data, and the two losses up to the end with this step marked."""
+        from matplotlib.ticker import LogLocator
+
         from nnlib import figures
 
         figure, (left, right) = figures.figure(6.6, 3.0, columns=2, width_ratios=(1, 1.35))
@@ -208,6 +210,7 @@ class TrainingStepper(Instrument):
             left.set(xlabel="x₁", ylabel="x₂", xlim=(-limit, limit), ylim=(-limit, limit))
         right.set(xscale="log", yscale="log", xlabel="updates made", ylabel="loss")
         right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
         right.yaxis.set_minor_formatter("{x:g}")
         if "seed" in frames:
             for index, losses in enumerate(frames["losses"]):

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backpropagation import backward
-from ..gradient_descent import descend
-from ..learning_representations import EXPERIMENTS, spirals, study
-from ..losses import LOSSES
-from ..optimizers import Adam
-from .stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
-from .training_stepper import grid, moments
+from nnlib.backpropagation import backward
+from nnlib.gradient_descent import descend
+from nnlib.learning_representations import EXPERIMENTS, spirals, study
+from nnlib.losses import LOSSES
+from nnlib.optimizers import Adam
+from nnlib.widgets.stepper import Column, Encoding, Frame, Instrument, Recording, Still, choice, seed
+from nnlib.widgets.sweeps import draw_sweeps, looks
+from nnlib.widgets.training_stepper import grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,25 +63,21 @@ class TwoSpirals(Instrument):
             solved=np.array([sweep for sweep in study(network)["right"] if sweep is not None]),
             seeds=[EXPERIMENTS[network].seeds],
         )
-        net, due = EXPERIMENTS[network].network(seed), set(moments(updates))
-        for step in descend(net, loss, X, y, optimizer=Adam(learning_rate)):
-            if step.index in due:
-                trace = net.forward(X)
-                deltas = backward(net, trace, len(X) * loss.slope(trace.output, y)).deltas
-                sizes = np.array([np.sqrt(np.mean(delta**2)) for delta in deltas])
-                right = int(((trace.output > 0) == (y > 0.5)).sum())
-                when = "Before training" if step.index == 0 else f"After {step.index:,} sweeps"
-                yield Frame(
-                    f"{when}: {right} of {len(X)} points right, cross-entropy {step.loss:.4f}. The slope δ at the "
-                    f"first layer is {sizes[0] / sizes[-1]:.2f} times that at the last.",
-                    sweep=step.index,
-                    loss=step.loss,
-                    right=right,
-                    sizes=sizes / sizes[-1],
-                    surface=2 * loss.predict(net.forward(pixels).output)[:, 0] - 1,
-                )
-            if step.index == updates:
-                return
+        net = EXPERIMENTS[network].network(seed)
+        for when, step in looks(descend(net, loss, X, y, optimizer=Adam(learning_rate)), updates):
+            trace = net.forward(X)
+            deltas = backward(net, trace, len(X) * loss.slope(trace.output, y)).deltas
+            sizes = np.array([np.sqrt(np.mean(delta**2)) for delta in deltas])
+            right = int(((trace.output > 0) == (y > 0.5)).sum())
+            yield Frame(
+                f"{when}: {right} of {len(X)} points right, cross-entropy {step.loss:.4f}. The slope δ at the "
+                f"first layer is {sizes[0] / sizes[-1]:.2f} times that at the last.",
+                sweep=step.index,
+                loss=step.loss,
+                right=right,
+                sizes=sizes / sizes[-1],
+                surface=2 * loss.predict(net.forward(pixels).output)[:, 0] - 1,
+            )
 
     @staticmethod
     def code(*, network: str, learning_rate: float, updates: int, seed: int) -> str:
@@ -100,7 +97,7 @@ print(f"{{right}} of {{len(X)}} points right, cross-entropy {{step.loss:.4f}}")"
     @staticmethod
     def poster(recording: Recording, step: int) -> Figure:
         """Return the surface with the points, and the share of points right."""
-        from .. import figures
+        from nnlib import figures
 
         figure, (plane, curve) = figures.figure(6.6, 3.0, columns=2, width_ratios=(1, 1.3))
         limit, points = recording.static["limit"].item(), recording.static["points"]
@@ -116,9 +113,6 @@ print(f"{{right}} of {{len(X)}} points right, cross-entropy {{step.loss:.4f}}")"
         colours = [figures.CLASSES[int(label)] for label in recording.static["classes"]]
         plane.scatter(points[:, 0], points[:, 1], s=9, c=colours, edgecolors="white", linewidths=0.3)
         plane.set(xlabel="x₁", ylabel="x₂")
-        sweeps = np.maximum(recording.frames["sweep"], 1)
         share = recording.frames["right"] / len(points)
-        curve.plot(sweeps, share, color=figures.FAINT)
-        curve.plot(sweeps[: step + 1], share[: step + 1], color=figures.INK)
-        curve.set(xscale="log", xlabel="sweeps", title="share of the 194 points right", ylim=(0.4, 1.03))
+        draw_sweeps(curve, recording, share, step, title="share of the 194 points right", ylim=(0.4, 1.03))
         return figure

@@ -171,6 +171,11 @@ def figures(page: str) -> list[Figure]:
     return found
 
 
+def steppers() -> list[Figure]:
+    """Return the training steppers of the book."""
+    return [figure for page in pages() for figure in figures(page) if figure.instrument == "training_stepper"]
+
+
 def links(page: str) -> list[Link]:
     """Return the links of a page that set one of its figures."""
     here = {"", Path(page).name}

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, expect, sync_playwright
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from . import book, browsers
 from .hands import Hands
@@ -45,25 +47,38 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     }
     for name in walks.keys() & set(metafunc.fixturenames):
         if pages:
-            of_page = [pytest.mark.xdist_group(getattr(item, "page", item)) for item in walks[name]]
-            found = [pytest.param(item, marks=mark) for item, mark in zip(walks[name], of_page, strict=True)]
-            metafunc.parametrize(name, found, ids=str)
+            metafunc.parametrize(name, walks[name], ids=str)
         else:
             metafunc.parametrize(name, [None], ids=["no-book"])
 
 
+def page_in(test: str) -> str:
+    """Return the page that a test's id names; empty if it names none."""
+    return max((page for page in book.pages() if page in test), key=len, default="")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Test page by page, so that a page is opened once; tests of no page come last."""
-    order = {name: index for index, name in enumerate(book.pages())}
-
-    def page_of(item: pytest.Item) -> int:
-        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        pages = [value if isinstance(value, str) else getattr(value, "page", None) for value in values]
-        return min((order[page] for page in pages if page in order), default=len(order))
-
     mine = [index for index, item in enumerate(items) if item.path.parent == Path(__file__).parent]
-    for index, item in zip(mine, sorted((items[index] for index in mine), key=page_of), strict=True):
+    by_page = sorted((items[index] for index in mine), key=lambda item: page_in(item.nodeid) or "~")
+    for index, item in zip(mine, by_page, strict=True):
         items[index] = item
+
+
+class PageByPage(LoadScopeScheduling):
+    """Gives all tests of a page to one worker, so that one alone opens it; and so those of a module that name none.
+
+    The marks of ``--dist loadgroup`` do nothing here: xdist writes them into a test's id, and pytest 9.2 has fixed ids.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return page_in(nodeid) or super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PageByPage:
+    """Divide the tests between the workers of ``pytest -n``."""
+    return PageByPage(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

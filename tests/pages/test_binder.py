@@ -134,7 +134,6 @@ def run_all(page: Page, address: str) -> None:
     page.wait_for_function(EXECUTED, timeout=120_000)
 
 
-@pytest.mark.xdist_group("binder")
 def test_the_kernel_answers_in_the_chapter(lab: Page, jupyterlab: str) -> None:
     run_all(lab, f"{jupyterlab}chapters/{CHAPTER}.ipynb")
     assert lab.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts() == []
@@ -161,7 +160,6 @@ def test_the_kernel_answers_in_the_chapter(lab: Page, jupyterlab: str) -> None:
     assert hands.warned == ""
 
 
-@pytest.mark.xdist_group("binder")
 def test_linked_figures_move_together(lab: Page, jupyterlab: str) -> None:
     run_all(lab, f"{jupyterlab}linked.ipynb")
     one, two = Hands(lab, "one").ready(), Hands(lab, "two").ready()

@@ -18,9 +18,6 @@ from . import book
 from .conftest import PATIENCE, WIDE, listen, missing, without_formulas
 from .hands import Hands
 
-# All in one process: they share one start of Python.
-pytestmark = pytest.mark.xdist_group("compute")
-
 WORKER = book.ROOT / "livepage" / "assets" / "livepage-worker.js"
 START = 180_000  # milliseconds for Python to start, on a busy machine
 UPDATES = 500  # the steps over which the numbers must stay the same
@@ -87,11 +84,6 @@ class ShakenGenerator(np.random.Generator):
     uniform = shaken(np.random.Generator.uniform)
 
 
-def trainings() -> list[book.Figure]:
-    """Return the training steppers of the book."""
-    return [figure for page in book.pages() for figure in book.figures(page) if figure.instrument == "training_stepper"]
-
-
 class Lab:
     """A page with a training stepper, in which Python starts once for many tests."""
 
@@ -123,7 +115,7 @@ def need_python() -> None:
 def stepper() -> book.Figure:
     """Give the first training stepper of the book."""
     need_python()
-    return trainings()[0]
+    return book.steppers()[0]
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_steps_forward_and_back_to_the_same_picture(figure: Figure, desk: Desk) 
     expect(hands.button("Step back")).to_be_disabled()
 
 
-def test_slider_and_reset(figure: Figure, desk: Desk) -> None:
+def test_the_slider_goes_anywhere_and_reset_to_the_start(figure: Figure, desk: Desk) -> None:
     hands = at_start(desk, figure)
     first = hands.seen()
     expect(hands.slider).to_have_attribute("max", str(hands.last))
@@ -74,7 +74,7 @@ def test_slider_and_reset(figure: Figure, desk: Desk) -> None:
     hands.at(1)
 
 
-def test_keyboard(figure: Figure, desk: Desk) -> None:
+def test_keys_step_jump_and_play(figure: Figure, desk: Desk) -> None:
     hands = at_start(desk, figure)
     last = hands.last
     hands.root.focus()

@@ -14,8 +14,6 @@ from . import book
 from .conftest import PATIENCE, WIDE, listen
 from .test_compute import START, need_python
 
-pytestmark = pytest.mark.xdist_group("compute")
-
 CHAPTERS = book.ROOT / "chapters"
 
 

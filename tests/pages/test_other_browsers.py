@@ -12,7 +12,7 @@ from . import book, browsers
 from .conftest import need, serving
 from .drivers import Driver, Firefox, WebKit, wait_for
 from .hands import PICTURE
-from .test_compute import START, need_python, trainings
+from .test_compute import START, need_python
 
 # Put in front of everything else in each page, because not every remote control tells what the console says.
 LISTENER = b"""<script>
@@ -129,7 +129,7 @@ def step_forward_and_back(driver: Driver, figure_id: str) -> None:
 
 def test_python_computes_what_the_bank_does_not_hold(driver: Driver, listening: str) -> None:
     need_python()
-    figure = trainings()[0]
+    figure = book.steppers()[0]
     driver.open(f"{listening}{figure.page}?{figure.figure_id}.seed=7919&{figure.figure_id}.step=3")
     driver.run(READY)
     answer = f"""(root => root.hasAttribute("aria-busy") ? "" : root.dataset.source

@@ -51,16 +51,9 @@ def shows(figure: Figure, name: str) -> bool:
     return any(control["name"] == name and not control.get("hidden") for control in figure.controls)
 
 
-def steppers() -> list[Figure]:
-    """Return the training steppers of the book."""
-    return [
-        figure for page in book.pages() for figure in book.figures(page) if figure.instrument == "training_stepper"
-    ]
-
-
 def figure_of(setting: str) -> Figure:
     """Return the stepper with the richest bank among those that show this setting."""
-    return max((figure for figure in steppers() if shows(figure, setting)), key=lambda figure: len(figure.bank))
+    return max((figure for figure in book.steppers() if shows(figure, setting)), key=lambda figure: len(figure.bank))
 
 
 class Answers:
@@ -359,7 +352,7 @@ def test_without_a_live_source_the_editor_says_what_it_needs(live: Open) -> None
 
 
 def test_an_author_who_hides_the_points_hides_the_editor(live: Open) -> None:
-    for figure in [figure for figure in steppers() if not shows(figure, "points")][:1]:
+    for figure in [figure for figure in book.steppers() if not shows(figure, "points")][:1]:
         hands = live(figure)
         expect(hands.button("Edit the points")).to_have_count(0)
         choose(hands, "Data set", "your own points")
