@@ -3,7 +3,7 @@
 All contenders of a load take turns in one process, so a busy moment hurts all alike. Each turn is some training
 steps; a number is the median over the turns, a ratio the median of the ratios turn by turn, both with quartiles.
 Contenders that are not installed are left out. Memory is the most that a process of its own held, beyond what it
-held after its imports.
+held after its imports; for a cold start it is all that the process held.
 """
 
 from __future__ import annotations
@@ -120,17 +120,31 @@ def largest() -> float:
     return int(line.split()[1]) / 1024
 
 
+def start_cold(code: str) -> bytes:
+    """Run a program in a process of its own and return what it prints. Python may keep its bytecode, as it does."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment).stdout
+
+
 def cold_start(turns: int) -> dict[str, list[float]]:
-    """Return seconds from starting Python to digits trained for 20 epochs, in turns."""
+    """Return seconds from starting Python to digits trained for 20 epochs, in turns; the first does not count."""
     from benchmarks.loads import COLD
 
     times: dict[str, list[float]] = {name: [] for name in COLD if installed(name)}
-    for _ in range(turns):
+    for turn in range(turns + 1):
         for name in times:
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", COLD[name]], check=True, capture_output=True)
-            times[name].append(time.perf_counter() - start)
+            start_cold(COLD[name])
+            if turn:
+                times[name].append(time.perf_counter() - start)
     return times
+
+
+def held_cold(name: str) -> float:
+    """Return the megabytes that the whole process of a cold start needs, imports included."""
+    from benchmarks.loads import COLD
+
+    return float(start_cold(f"{COLD[name]}\nfrom benchmarks.__main__ import largest\nprint(largest())"))
 
 
 def report(title: str, times: dict[str, list[float]], targets: dict[str, float], memory: dict) -> list[tuple]:
@@ -210,7 +224,9 @@ def main() -> None:
             results[title] = report(title, times, targets, memory)
     title = "cold start: from starting Python to digits trained for 20 epochs"
     if given.only in title:
-        results[title] = report(title, cold_start(max(3, given.turns // 5)), COLD_TARGETS, {})
+        times = cold_start(max(3, given.turns // 5))
+        memory = {} if given.no_memory else {name: held_cold(name) for name in times}
+        results[title] = report(title, times, COLD_TARGETS, memory)
     if results:
         draw(results, given.chart, note)
         print(f"\nThe chart: {given.chart}")

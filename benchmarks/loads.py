@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice, pairwise
 
 import numpy as np
@@ -52,18 +52,25 @@ class Training:
         return run
 
     def nnlib(self) -> Run:
-        """Return training by `nnlib.descend`, as a reader writes it."""
+        """Return training by `nnlib.descend`, as a reader writes it who only wants the network."""
         optimizer = nnlib.OPTIMIZERS[self.optimizer](learning_rate=self.rate)
-        steps = nnlib.descend(
-            self.network(),
-            self.loss,
-            self.X,
-            self.y,
-            optimizer=optimizer,
-            batch_size=self.batch,
-            rng=np.random.default_rng(0),
-        )
-        return lambda count: deque(islice(steps, count), maxlen=0)
+
+        @cache
+        def walk(steps):
+            steps = nnlib.descend(
+                self.network(),
+                self.loss,
+                self.X,
+                self.y,
+                optimizer=optimizer,
+                batch_size=self.batch,
+                rng=np.random.default_rng(0),
+                every=steps,
+            )
+            next(steps)  # step 0, before any update
+            return steps
+
+        return lambda steps: next(walk(steps))
 
     def _rows(self):
         """Yield the rows of each batch, shuffled for each epoch."""
@@ -313,12 +320,12 @@ LOADS = {
 COLD = {
     "nnlib": """
 import numpy as np, nnlib
-from itertools import islice, pairwise
+from itertools import islice
 rng = np.random.default_rng(0)
 data = nnlib.DATASETS["digits"](rng=rng)
 net = nnlib.Network([64, 128, 64, 10], "relu", rng=rng, dtype=np.float32)
-for step in islice(nnlib.descend(net, "cross_entropy", data.X, data.y, optimizer="adam", batch_size=64, rng=rng), 580):
-    pass
+steps = nnlib.descend(net, data.loss, data.X, data.y, optimizer="adam", batch_size=64, rng=rng, every=580)
+start, trained = islice(steps, 2)
 """,
     "sklearn": """
 import warnings; warnings.simplefilter("ignore")

@@ -49,7 +49,7 @@ def non_finite(
         Number of updates made before the step.
     optimizer : Optimizer
     before : tuple of ndarray (P,) or None
-        The parameters and the gradient of the step before.
+        The parameters and the gradient of the step before; None at the start, and where they are not kept.
     """
     forward = [
         (number, name, array)
@@ -96,15 +96,15 @@ def non_finite(
 
 
 def _update(net, layer, name, position, before, optimizer, index) -> tuple[str, str]:
-    if before is None:
+    if index == 0:
         return name, f"{name} was not finite when the walk started"
+    step = "∂L/∂" + name if optimizer.name == "sgd" else f"{optimizer.name}(∂L/∂{name})"
+    formula, rate = f"{name} ← {name} − η {step}", f"η = {optimizer.rate(index - 1):g}"
+    if before is None:
+        return formula, f"{rate}; with every=1 this says as well what {name} and ∂L/∂{name} were"
     row = position if name == "W" else (-1, *position)  # the bias is the last row of its block
     old, slope = (float(net.blocks(vector)[layer][row]) for vector in before)
-    step = "∂L/∂" + name if optimizer.name == "sgd" else f"{optimizer.name}(∂L/∂{name})"
-    return (
-        f"{name} ← {name} − η {step}",
-        f"η = {optimizer.rate(index - 1):g}, {name} was {old:.3g}, ∂L/∂{name} was {slope:.3g}",
-    )
+    return formula, f"{rate}, {name} was {old:.3g}, ∂L/∂{name} was {slope:.3g}"
 
 
 def _weighted_sum(X: np.ndarray, W: np.ndarray, position: tuple[int, ...]) -> tuple[str, str]:

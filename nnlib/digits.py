@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -134,15 +135,13 @@ def train_by_epoch(
         right = [accuracy(output, part.y) for output, part in zip(outputs, (train, validation), strict=True)]
         return Epoch(number, parameters, *losses, *right)
 
-    steps = descend(
-        net, loss, train.X, train.y, optimizer=optimizer, batch_size=min(batch_size, len(train)), rng=rng,
-        penalty=penalty, dropout=dropout,
+    size = min(check_count("batch_size", batch_size), len(train))
+    starts = descend(
+        net, loss, train.X, train.y, optimizer=optimizer, batch_size=size, rng=rng, penalty=penalty, dropout=dropout,
+        every=ceil(len(train) / size),
     )  # fmt: skip
-    number = -1
-    for step in steps:
-        if step.epoch > number:  # the first batch of a pass: the network is as the last pass left it
-            number = step.epoch
-            yield look(number, step.parameters)
+    for step in starts:  # the first batch of a pass: the network is as the last pass left it
+        yield look(step.epoch, step.parameters)
 
 
 def stop_early(epochs: Iterable[Epoch], patience: int) -> list[Epoch]:
@@ -203,11 +202,12 @@ class Classifier:
         net = Network(
             [train.X.shape[1], *hidden, train.outputs], "relu", rng=rng, initialisation="he" if hidden else "xavier"
         )
-        steps = descend(
-            net, train.loss, scaling(train.X), train.y, optimizer=optimizer, rng=rng,
-            batch_size=min(batch_size, len(train)), penalty=penalty, dropout=dropout,
+        size = min(check_count("batch_size", batch_size), len(train))
+        starts = descend(
+            net, train.loss, scaling(train.X), train.y, optimizer=optimizer, batch_size=size, rng=rng,
+            penalty=penalty, dropout=dropout, every=ceil(len(train) / size),
         )  # fmt: skip
-        next(step for step in steps if step.epoch == epochs)
+        next(islice(starts, epochs, None))
         return cls(scaling, net)
 
     def probabilities(self, X) -> np.ndarray:

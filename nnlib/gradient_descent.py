@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextvars import Context, copy_context
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from nnlib.losses import Loss
 from nnlib.network import Network
 from nnlib.optimizers import Optimizer, State, as_optimizer
 from nnlib.penalties import Penalty, as_penalty
-from nnlib.plan import Examples, Plan, Update, fast_update
+from nnlib.plan import Examples, Plan, fast_update
 
 
 class Step(NamedTuple):
@@ -82,6 +81,7 @@ def descend(
     rng: np.random.Generator | None = None,
     penalty: Penalty | None = None,
     dropout: Dropout | None = None,
+    every: int = 1,
     start: Step | None = None,
 ) -> Iterator[Step]:
     r"""Train a network, one update at a time.
@@ -110,9 +110,12 @@ def descend(
     dropout : Dropout, optional
         Silences a random part of the hidden neurons at each step; `loss` and `gradient` are then those of the
         network with its holes.
+    every : int
+        Yield every so many-th step only: 0, k, 2k and so on, each bit for bit what it is among all the steps.
+        All updates between them are made in place, which saves time and memory.
     start : Step, optional
         Go on from this step instead of from the network's parameters: the first step that comes is the one
-        after it, bit for bit the one that the first walk gave or would have given. Change an argument to
+        `every` after it, bit for bit the one that the first walk gave or would have given. Change an argument to
         fork: another optimizer starts with fresh memory, and with another `batch_size` or with a new `rng`
         the examples are shuffled anew.
 
@@ -123,9 +126,18 @@ def descend(
     Raises
     ------
     NonFiniteError
-        When the loss, the gradient or anything on the way is no longer finite. All earlier steps stay valid.
+        When the loss, the gradient or anything on the way is no longer finite, at whichever step it happens.
+        All steps that came before stay valid.
     ShapeError, TargetError, DTypeError, SettingError
         At the call, if an argument is not as described.
+
+    Notes
+    -----
+    Between two steps that are yielded the walk holds, beside the data and the activations of a batch, θ, the
+    gradient and what the optimizer remembers, each once: 2 vectors of the size of θ with SGD, 3 with momentum,
+    Nesterov's, AdaGrad and RMSProp, 4 with Adam and AdamW. A step that is yielded owns as many of its own, as long as
+    you keep it. Penalties, networks with shortcuts or masks and optimizers of your own compute in their plain
+    form, which makes new arrays at each update.
 
     Source: Cauchy 1847; Goodfellow et al. 2016, algorithm 8.1.
 
@@ -142,10 +154,18 @@ def descend(
     1 1.25 [1.  0.5]
     2 0.3125 [1.5  0.75]
     3 0.078125 [1.75  0.875]
+
+    Who only wants to train asks for the last step alone:
+
+    >>> net.parameters = [0.0, 0.0]
+    >>> _, last = islice(descend(net, "mse", X, y, optimizer=SGD(0.25), every=20), 2)
+    >>> last.index, last.parameters.round(5)
+    (20, array([2., 1.]))
     """
     optimizer, penalty, dropout = as_optimizer(optimizer), as_penalty(penalty), as_dropout(dropout)
     if not (start is None or isinstance(start, Step)):
         raise SettingError(f"start should be a step that descend gave, got {start!r}")
+    every = check_count("every", every)
     examples = Examples(net, loss, X, y)
     for name, values in (("X", examples.X), ("y", examples.y)):
         if not np.isfinite(values).all():
@@ -169,62 +189,131 @@ def descend(
         )
     if shuffle is not None and len(shuffle.order) != len(examples):
         raise ShapeError(f"start comes from a walk over {len(shuffle.order)} examples, X holds {len(examples)}")
-    return _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, shuffle)
-
-
-def _walk(net, examples, optimizer, batch_size, rng, penalty, dropout, start, shuffle) -> Iterator[Step]:
-    quietly = _context_without_warnings().run
-    update = partial(quietly, fast_update(optimizer, examples.sums))
-    plans: dict[int | None, Plan] = {}
-    is_chain = net.is_chain  # any other network has no plan: it takes every step in the plain form
     epoch = 0 if start is None else start.epoch
-    if start is None:
-        index, parameters, state = 0, net.parameters.copy(), optimizer.start(net.parameters)
-    else:
-        index, parameters, state = _next(start, optimizer, update)
-    step = start
-    while True:
-        batch, size = None, None
-        if batch_size is not None:
-            first = len(examples) if shuffle is None else shuffle.stop
-            if first == len(examples):
-                epoch += index > 0 and shuffle is not None
-                order, first = rng.permutation(len(examples)), 0
-                order.setflags(write=False)
-                random = rng.bit_generator.state
-            else:
-                order, random = shuffle.order, shuffle.random
-            shuffle = _Shuffle(order, min(first + batch_size, len(examples)), batch_size, random)
-            batch = order[first : shuffle.stop]
-            size = len(batch)
-        elif index:
-            epoch = index
-        net.parameters[:] = parameters
-        masks = None
-        if dropout is not None:
-            masks = dropout.masks(net, len(examples) if size is None else size, index)
-        finite = is_chain
-        if is_chain:
-            if size not in plans:
-                plans[size] = examples.plan(size, dropout=dropout is not None)
-            if masks is not None:
-                plans[size].mask(masks)
-            value, gradient, finite = quietly(plans[size].run, batch)
-        if finite and penalty is not None:
-            value, gradient = quietly(_add_penalty, net, penalty, value, gradient)
-            finite = np.isfinite(value) and np.isfinite(gradient).all()
-        if not finite:
-            value, gradient = quietly(_in_plain_form, net, examples, batch, penalty, masks, index, optimizer, step)
+    batches = None if batch_size is None else _Batches(len(examples), batch_size, rng, epoch, shuffle)
+    return _Walk(net, examples, optimizer, batches, penalty, dropout, every, start).steps()
+
+
+class _Batches:
+    """Whose turn it is: all examples in each epoch, shuffled anew and cut into batches."""
+
+    def __init__(self, examples: int, size: int, rng: np.random.Generator, epoch: int, shuffle: _Shuffle | None):
+        self.examples, self.size, self.rng, self.epoch = examples, size, rng, epoch
+        self.order, self.stop, self.random = None, examples, None
+        if shuffle is not None:
+            self.order, self.stop, self.random = shuffle.order, shuffle.stop, shuffle.random
+
+    def draw(self) -> np.ndarray:
+        """Return the rows of the next batch."""
+        first = self.stop
+        if first == self.examples:
+            self.epoch += self.order is not None
+            self.order, first = self.rng.permutation(self.examples), 0
+            self.order.setflags(write=False)
+            self.random = self.rng.bit_generator.state
+        self.stop = min(first + self.size, self.examples)
+        return self.order[first : self.stop]
+
+    @property
+    def shuffle(self) -> _Shuffle:
+        """Where this stands, for a step to keep."""
+        return _Shuffle(self.order, self.stop, self.size, self.random)
+
+
+class _Walk:
+    """Training under way: θ, its gradient and the optimizer's memory, all overwritten by each update."""
+
+    def __init__(self, net, examples, optimizer, batches, penalty, dropout, every, start):
+        self.net, self.examples, self.optimizer, self.batches = net, examples, optimizer, batches
+        self.penalty, self.dropout, self.every, self.at = penalty, dropout, every, start
+        self.update = fast_update(optimizer, net.parameters)
+        self.is_chain = net.is_chain  # any other network has no plan: it takes every step in the plain form
+        self.plans: dict[int | None, Plan] = {}
+        if start is not None:
+            examples.gradient[:] = start.gradient
+
+    def steps(self) -> Iterator[Step]:
+        """Yield a step, make the updates up to the next one, and so on."""
+        quietly = _context_without_warnings().run
+        quietly(self.begin if self.at is None else self.go_on)
+        while True:
+            yield self.at
+            quietly(self.go_on)
+
+    def begin(self) -> None:
+        """Make step 0."""
+        self.arrive(0, self.optimizer.start(self.net.parameters), *self.look(0))
+
+    def go_on(self) -> None:
+        """Make the updates that lead to the next step."""
+        step, self.at = self.at, None
+        parameters, gradient, index = self.net.parameters, self.examples.gradient, step.index
+        parameters[:] = step.parameters
+        state = step.state if step.optimizer == self.optimizer.name else self.optimizer.start(parameters)
+        before = (step.parameters, step.gradient) if self.every == 1 else None
+        del step  # its arrays can go, unless someone else keeps it
+        state = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in state.items()}
+        for left in range(self.every - 1, -1, -1):
+            self.update(parameters, gradient, state)
+            index += 1
+            batch, value = self.look(index, before, value=not left)
+        self.arrive(index, state, batch, value)
+
+    def arrive(self, index: int, state: State, batch: np.ndarray | None, value: float) -> None:
+        """Make the step to be yielded; what it owns is never written to again."""
+        parameters, gradient = self.net.parameters.copy(), self.examples.gradient.copy()
         parameters.setflags(write=False)
         gradient.setflags(write=False)
-        step = Step(index, value, parameters, gradient, batch, epoch, optimizer.name, state, shuffle)
-        yield step
-        index, parameters, state = _next(step, optimizer, update)
+        epoch, shuffle = (index, None) if self.batches is None else (self.batches.epoch, self.batches.shuffle)
+        self.at = Step(index, value, parameters, gradient, batch, epoch, self.optimizer.name, state, shuffle)
 
+    def look(self, index: int, before=None, *, value: bool = True) -> tuple[np.ndarray | None, float]:
+        """Draw a batch and return it with the loss there, if that is asked for; the gradient is in its place."""
+        batch, size, masks, finite = None, None, None, False
+        if self.batches is not None:
+            batch = self.batches.draw()
+            size = len(batch)
+        if self.dropout is not None:
+            masks = self.dropout.masks(self.net, size or len(self.examples), index)
+        if self.is_chain:
+            plan = self.plans.get(size)
+            if plan is None:
+                plan = self.plans[size] = self.examples.plan(size, dropout=masks is not None)
+            if masks is not None:
+                plan.mask(masks)
+            mean, gradient, finite = plan.run(batch, value=value)
+            if finite and self.penalty is not None:
+                mean = _add_penalty(self.net, self.penalty, mean, gradient)
+                finite = np.isfinite(mean) and np.isfinite(gradient).all()
+        if not finite:
+            mean = self.in_plain_form(index, batch, masks, before)
+        return batch, mean
 
-def _next(step: Step, optimizer: Optimizer, update: Update) -> tuple[int, np.ndarray, State]:
-    state = step.state if step.optimizer == optimizer.name else optimizer.start(step.parameters)
-    return step.index + 1, *update(step.parameters, step.gradient, state)
+    def in_plain_form(self, index: int, batch, masks, before) -> float:
+        """Do a step again in its plain form, in which a number that is not finite can be named."""
+        net, rows = self.net, slice(None) if batch is None else batch
+        loss, target = self.examples.loss, self.examples.y[rows]
+        trace = net.forward(self.examples.X[rows], masks=masks)
+        value = loss.mean(trace.output, target)
+        sweep = backward(net, trace, loss.mean_slope(trace.output, target))
+        gradient = self.examples.gradient
+        gradient[:] = sweep.gradient
+        if self.penalty is not None:
+            value = _add_penalty(net, self.penalty, value, gradient)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            raise non_finite(
+                net,
+                loss,
+                target,
+                trace,
+                value,
+                sweep,
+                gradient=gradient,
+                index=index,
+                optimizer=self.optimizer,
+                before=before,
+            )
+        return value
 
 
 def _context_without_warnings() -> Context:
@@ -234,34 +323,10 @@ def _context_without_warnings() -> Context:
     return context
 
 
-def _add_penalty(net: Network, penalty: Penalty, value: float, gradient: np.ndarray) -> tuple[float, np.ndarray]:
-    return value + penalty.value(net), gradient + penalty.slope(net)
-
-
-def _in_plain_form(net, examples, batch, penalty, masks, index, optimizer, before) -> tuple[float, np.ndarray]:
-    """Do a step again in its plain form, in which a number that is not finite can be named."""
-    rows = slice(None) if batch is None else batch
-    loss, target = examples.loss, examples.y[rows]
-    trace = net.forward(examples.X[rows], masks=masks)
-    value = loss.mean(trace.output, target)
-    sweep = backward(net, trace, loss.mean_slope(trace.output, target))
-    gradient = sweep.gradient
-    if penalty is not None:
-        value, gradient = _add_penalty(net, penalty, value, gradient)
-    if not (np.isfinite(value) and np.isfinite(gradient).all()):
-        raise non_finite(
-            net,
-            loss,
-            target,
-            trace,
-            value,
-            sweep,
-            gradient=gradient,
-            index=index,
-            optimizer=optimizer,
-            before=None if before is None else (before.parameters, before.gradient),
-        )
-    return value, gradient
+def _add_penalty(net: Network, penalty: Penalty, value: float, gradient: np.ndarray) -> float:
+    """Add a penalty's slope to the gradient, in place, and return the loss with the penalty."""
+    gradient += penalty.slope(net)
+    return value + penalty.value(net)
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:

@@ -40,11 +40,15 @@ from nnlib.schedules import as_schedule
 
 
 class Call(NamedTuple):
-    """One entry of a plan: a formula, the function with its arrays, ready to run, and where it writes."""
+    """One entry of a plan: a formula, the function with its arrays, ready to run, and where it writes.
+
+    What only serves the value of the loss can be left out where nobody asks for it.
+    """
 
     formula: str
     run: Callable[[], object]
     out: np.ndarray
+    only_value: bool = False
 
 
 class Examples:
@@ -64,8 +68,8 @@ class Examples:
         The inputs, and a one for the bias.
     y : ndarray
         The target as `Loss.prepare` returns it.
-    sums : ndarray (P,)
-        Where plans add up the gradient, one plan at a time; between two runs free for other use.
+    gradient : ndarray (P,)
+        Where every plan leaves the gradient, until the next one runs.
 
     Raises
     ------
@@ -79,7 +83,7 @@ class Examples:
         self.y = self.loss.prepare(y, (len(X), net.sizes[-1]), net.dtype)
         self.with_ones = np.ones((len(X), net.sizes[0] + 1), net.dtype)
         self.with_ones[:, :-1] = X
-        self.sums = np.empty_like(net.parameters)
+        self.gradient = np.empty_like(net.parameters)
 
     def __len__(self) -> int:
         return len(self.with_ones)
@@ -100,7 +104,7 @@ class Plan:
     Attributes
     ----------
     calls : list of Call
-        What `run` replays, in order, before it makes the mean of the gradient's sums.
+        What `run` replays, in order.
     output : ndarray (outputs, batch)
         The network's output after a run, a column for each example.
 
@@ -111,7 +115,7 @@ class Plan:
     """
 
     def __init__(self, examples: Examples, size: int | None = None, *, dropout: bool = False):
-        net, loss = examples.net, examples.loss
+        net, loss, self._gradient = examples.net, examples.loss, examples.gradient
         if not net.is_chain:
             raise SettingError("a plan is for a chain of layers; with shortcuts or masks use loss_and_gradient")
         self.size = len(examples) if size is None else size
@@ -141,7 +145,7 @@ class Plan:
         delta, self._total = np.empty_like(self.output), np.zeros((), net.dtype)
         factors = make_kernel(self._add, last, self.output, delta, self._total, y)
 
-        sums = net.blocks(examples.sums)
+        sums = net.blocks(self._gradient)
         for i in range(last, -1, -1):
             seen = heard[i - 1] if i else x.T
             kernels[i].backward(self._add, i, rows[i][:-1], delta)
@@ -154,51 +158,55 @@ class Plan:
                 if dropout:
                     self._add(f"a'{i - 1} = m{i - 1} h'{i - 1}", np.multiply, self._masks[i - 1], below, below)
                 delta = below
-        self._value_factor, factor = factors[0], np.array(factors[1], net.dtype)
+        self._value_factor, factor = factors
+        if factor != 1:
+            self._add(f"∇ = {factor:g} ∇", np.multiply, np.array(factor, net.dtype), self._gradient, self._gradient)
         # The loss of an infinite logit may be 0.
         self._watched = self.output.reshape(-1) if make_kernel is _binary_cross_entropy else None
-        self._mean = Call(f"∇ = {factors[1]:g} ∇", partial(np.multiply, examples.sums, factor), examples.sums)
+        self._runs = {
+            value: [call.run for call in self.calls if value or not call.only_value] for value in (True, False)
+        }
 
-    def _add(self, formula: str, function: Callable, *arrays: np.ndarray) -> None:
+    def _add(self, formula: str, function: Callable, *arrays: np.ndarray, only_value: bool = False) -> None:
         """Append a call; the last of the arrays is the one that it writes into."""
-        self.calls.append(Call(formula, partial(function, *arrays), arrays[-1]))
+        self.calls.append(Call(formula, partial(function, *arrays), arrays[-1], only_value))
 
     def __str__(self) -> str:
-        calls = [*self.calls, self._mean]
-        width = max(len(call.formula) for call in calls)
-        lines = [f"{n:2}  {call.formula:{width}}  {call.out.shape}" for n, call in enumerate(calls, 1)]
-        return "\n".join([f"Loss and gradient of {self.size} examples in {len(calls)} calls", *lines])
+        width = max(len(call.formula) for call in self.calls)
+        lines = [f"{n:2}  {call.formula:{width}}  {call.out.shape}" for n, call in enumerate(self.calls, 1)]
+        return "\n".join([f"Loss and gradient of {self.size} examples in {len(lines)} calls", *lines])
 
     def mask(self, masks: Sequence[np.ndarray]) -> None:
         """Set the masks (batch, outputs) of the hidden layers for the next run, in a plan with dropout."""
         for mine, mask in zip(self._masks, masks, strict=True):
             mine[:] = mask.T
 
-    def run(self, rows: np.ndarray | None = None) -> tuple[float, np.ndarray, bool]:
+    def run(self, rows: np.ndarray | None = None, *, value: bool = True) -> tuple[float, np.ndarray, bool]:
         """Replay the calls for the network's present parameters.
 
         Parameters
         ----------
         rows : ndarray of int (batch,), optional
             Which examples, for a plan of batches.
+        value : bool
+            Whether to compute the loss as well, where that costs something.
 
         Returns
         -------
         value : float
-            The mean loss.
+            The mean loss, if it was asked for.
         gradient : ndarray (P,)
-            A new array.
+            ``examples.gradient``, so the next run overwrites it.
         finite : bool
             Whether nothing overflowed, nor came near it.
         """
         for take, batch in self._takes:
             take(rows, 0, batch, "clip")
-        for _, run, _ in self.calls:
+        for run in self._runs[value]:
             run()
-        gradient = self._mean.run()
-        value = self._total.item() * self._value_factor
-        finite = isfinite(value) and isfinite(gradient.dot(gradient))
-        return value, gradient, finite and (self._watched is None or isfinite(self._watched.dot(self._watched)))
+        mean, gradient, watched = self._total.item() * self._value_factor, self._gradient, self._watched
+        finite = isfinite(mean) and isfinite(gradient.dot(gradient))
+        return mean, gradient, finite and (watched is None or isfinite(watched.dot(watched)))
 
 
 # Activations. A kernel's `forward` turns z into a, its `backward` a' into δ; a may be used up by then.
@@ -317,8 +325,8 @@ def _binary_cross_entropy(add, i, z, delta, total, sign):
     m, ones = np.empty_like(z), np.ones(z.size, z.dtype)
     zero, one = np.zeros((), z.dtype), np.ones((), z.dtype)
     add(f"m = ± z{i}", np.multiply, z, sign.T, m)
-    add(f"δ{i} = ln(1 + exp m)", np.logaddexp, zero, m, delta)
-    add(f"L = Σ δ{i}", delta.reshape(-1).dot, ones, total)
+    add(f"δ{i} = ln(1 + exp m)", np.logaddexp, zero, m, delta, only_value=True)
+    add(f"L = Σ δ{i}", delta.reshape(-1).dot, ones, total, only_value=True)
     add("m = −m", np.negative, m, m)
     add("m = exp m", np.exp, m, m)
     add("m = 1 + m", np.add, one, m, m)
@@ -366,99 +374,97 @@ def _loss_kernel(loss: Loss, y: np.ndarray) -> tuple[Callable, np.ndarray]:
     return partial(_plain_loss, loss), y
 
 
-# Optimizers. Each function returns `Optimizer.update` with its work array and its constants made beforehand.
+# Optimizers. Each function makes the constants of a rule and returns two functions: one sets those that depend on t,
+# the other moves a piece of θ and of the memory, in place.
 
-Update = Callable[[np.ndarray, np.ndarray, State], tuple[np.ndarray, State]]
+Update = Callable[[np.ndarray, np.ndarray, State], None]
+
+PIECE = 32_768  # so many parameters are moved at a time: enough to be fast, and the work array stays small
 
 
-def _sgd(rule: SGD, work, constant):
+def _sgd(rule: SGD, constant):
     rate, schedule = constant(), as_schedule(rule.learning_rate)
 
-    def update(parameters, gradient, state):
-        rate[()] = schedule(state["t"])
+    def set_time(t):
+        rate[()] = schedule(t)
+
+    def move(parameters, gradient, work):
         np.multiply(rate, gradient, work)
-        return parameters - work, {"t": state["t"] + 1}
+        np.subtract(parameters, work, parameters)
 
-    return update
+    return set_time, move
 
 
-def _momentum(rule: Momentum, work, constant):
-    rate, beta, schedule = constant(), constant(rule.beta), as_schedule(rule.learning_rate)
+def _momentum(rule: Momentum, constant):
+    (set_time, descend), beta = _sgd(rule, constant), constant(rule.beta)
 
-    def update(parameters, gradient, state):
-        rate[()] = schedule(state["t"])
-        v = beta * state["velocity"]
+    def move(parameters, gradient, work, v):
+        np.multiply(beta, v, v)
         np.add(v, gradient, v)
-        np.multiply(rate, v, work)
-        return parameters - work, {"t": state["t"] + 1, "velocity": v}
+        descend(parameters, v, work)
 
-    return update
+    return set_time, move
 
 
-def _nesterov(rule: Nesterov, work, constant):
-    rate, beta, schedule = constant(), constant(rule.beta), as_schedule(rule.learning_rate)
+def _nesterov(rule: Nesterov, constant):
+    (set_time, descend), beta = _sgd(rule, constant), constant(rule.beta)
 
-    def update(parameters, gradient, state):
-        rate[()] = schedule(state["t"])
-        v = beta * state["velocity"]
+    def move(parameters, gradient, work, v):
+        np.multiply(beta, v, v)
         np.add(v, gradient, v)
         np.multiply(beta, v, work)
         np.add(gradient, work, work)
-        np.multiply(rate, work, work)
-        return parameters - work, {"t": state["t"] + 1, "velocity": v}
+        descend(parameters, work, work)
 
-    return update
+    return set_time, move
 
 
-def _adagrad(rule: AdaGrad, work, constant):
-    rate, epsilon, schedule = constant(), constant(rule.epsilon), as_schedule(rule.learning_rate)
+def _adagrad(rule: AdaGrad, constant):
+    (set_time, descend), epsilon = _sgd(rule, constant), constant(rule.epsilon)
 
-    def update(parameters, gradient, state):
-        rate[()] = schedule(state["t"])
-        s = gradient * gradient
-        np.add(state["squares"], s, s)
+    def move(parameters, gradient, work, s):
+        np.multiply(gradient, gradient, work)
+        np.add(s, work, s)
         np.sqrt(s, work)
         np.add(work, epsilon, work)
         np.divide(gradient, work, work)
-        np.multiply(rate, work, work)
-        return parameters - work, {"t": state["t"] + 1, "squares": s}
+        descend(parameters, work, work)
 
-    return update
+    return set_time, move
 
 
-def _rmsprop(rule: RMSProp, work, constant):
-    rate, rho, rest, epsilon = constant(), constant(rule.rho), constant(1 - rule.rho), constant(rule.epsilon)
-    schedule = as_schedule(rule.learning_rate)
+def _rmsprop(rule: RMSProp, constant):
+    (set_time, descend), epsilon = _sgd(rule, constant), constant(rule.epsilon)
+    rho, rest = constant(rule.rho), constant(1 - rule.rho)
 
-    def update(parameters, gradient, state):
-        rate[()] = schedule(state["t"])
-        s = rho * state["squares"]
+    def move(parameters, gradient, work, s):
+        np.multiply(rho, s, s)
         np.multiply(gradient, gradient, work)
         np.multiply(rest, work, work)
         np.add(s, work, s)
         np.sqrt(s, work)
         np.add(work, epsilon, work)
         np.divide(gradient, work, work)
-        np.multiply(rate, work, work)
-        return parameters - work, {"t": state["t"] + 1, "squares": s}
+        descend(parameters, work, work)
 
-    return update
+    return set_time, move
 
 
-def _adam(rule: Adam, work, constant):
+def _adam(rule: Adam, constant):
     """Both corrections are numbers, so they go into the rate and into ε and cost nothing."""
     rate, epsilon, schedule = constant(), constant(), as_schedule(rule.learning_rate)
     beta1, rest1, beta2, rest2 = map(constant, (rule.beta1, 1 - rule.beta1, rule.beta2, 1 - rule.beta2))
 
-    def update(parameters, gradient, state):
-        t = state["t"] + 1
-        root = sqrt(1 - rule.beta2**t)
-        rate[()] = schedule(t - 1) * root / (1 - rule.beta1**t)
+    def set_time(t):
+        root = sqrt(1 - rule.beta2 ** (t + 1))
+        rate[()] = schedule(t) * root / (1 - rule.beta1 ** (t + 1))
         epsilon[()] = rule.epsilon * root
-        m = beta1 * state["mean"]
+
+    def move(parameters, gradient, work, m, v):
+        np.multiply(beta1, m, m)
         np.multiply(rest1, gradient, work)
         np.add(m, work, m)
-        v = beta2 * state["squares"]
+        np.multiply(beta2, v, v)
         np.multiply(gradient, gradient, work)
         np.multiply(rest2, work, work)
         np.add(v, work, v)
@@ -466,22 +472,24 @@ def _adam(rule: Adam, work, constant):
         np.add(work, epsilon, work)
         np.divide(m, work, work)
         np.multiply(rate, work, work)
-        return parameters - work, {"t": t, "mean": m, "squares": v}
+        np.subtract(parameters, work, parameters)
 
-    return update
+    return set_time, move
 
 
-def _adamw(rule: AdamW, work, constant):
-    adam, shrink, schedule = _adam(rule, work, constant), constant(), as_schedule(rule.learning_rate)
+def _adamw(rule: AdamW, constant):
+    (set_adam, adam), shrink, schedule = _adam(rule, constant), constant(), as_schedule(rule.learning_rate)
 
-    def update(parameters, gradient, state):
-        stepped, new = adam(parameters, gradient, state)
-        shrink[()] = schedule(state["t"]) * rule.weight_decay
-        np.multiply(shrink, parameters, work)
-        np.subtract(stepped, work, stepped)
-        return stepped, new
+    def set_time(t):
+        set_adam(t)
+        shrink[()] = schedule(t) * rule.weight_decay
 
-    return update
+    def move(parameters, gradient, work, m, v):
+        lost = shrink * parameters
+        adam(parameters, gradient, work, m, v)
+        np.subtract(parameters, lost, parameters)
+
+    return set_time, move
 
 
 _UPDATES = {
@@ -495,12 +503,32 @@ _UPDATES = {
 }
 
 
-def fast_update(optimizer: Optimizer, work: np.ndarray) -> Update:
-    """Return what ``optimizer.update`` does, without temporary arrays: it computes in `work`, a vector like θ.
+def fast_update(optimizer: Optimizer, like: np.ndarray) -> Update:
+    """Return ``optimizer.update`` in place, for vectors like θ: the parameters and the state are overwritten.
 
-    An optimizer that is not one of the registry's own comes back as its plain ``update``.
+    An optimizer that is not one of the registry's own computes with its plain ``update``.
     """
     make = _UPDATES.get(type(optimizer))
     if make is None:
-        return optimizer.update
-    return make(optimizer, work, lambda value=0.0: np.array(value, work.dtype))
+        return partial(_plain_update, optimizer)
+    set_time, move = make(optimizer, lambda value=0.0: np.array(value, like.dtype))
+    work, in_one_piece = np.empty(min(like.size, PIECE), like.dtype), like.size <= PIECE
+
+    def update(parameters, gradient, state):
+        set_time(state["t"])
+        memory = [state[name] for name in optimizer.memory]
+        if in_one_piece:
+            move(parameters, gradient, work, *memory)
+        else:
+            for start in range(0, len(parameters), PIECE):
+                piece = [vector[start : start + PIECE] for vector in (parameters, gradient, *memory)]
+                move(*piece[:2], work[: len(piece[0])], *piece[2:])
+        state["t"] += 1
+
+    return update
+
+
+def _plain_update(optimizer: Optimizer, parameters, gradient, state) -> None:
+    """Give the optimizer copies: it may well keep them."""
+    parameters[:], after = optimizer.update(parameters.copy(), gradient.copy(), state)
+    state.update(after)

@@ -130,7 +130,7 @@ def test_no_call_of_a_plan_can_be_left_out(activation, loss):
         plan.run(np.array([8, 7, 0, 2]))
         net.parameters[:] = np.random.default_rng(6).standard_normal(net.parameters.size)
         rows = np.array([1, 2, 3, 4])
-        del plan.calls[dropped]
+        del plan._runs[True][dropped]
         with np.errstate(all="ignore"):
             value, gradient, _ = plan.run(rows)
         wanted, slope = loss_and_gradient(net, loss, X[rows], y[rows])
@@ -165,27 +165,78 @@ def test_walks_give_the_same_bytes_in_any_order_of_calls(dtype, order):
 # Memory.
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_walk_holds_its_data_its_parameters_and_one_batch(name):
-    """No more than the data, a batch's activations and a fixed number of vectors like θ, however long it goes on.
-
-    These are, beside the θ of the network: one to add up the gradient, and in each step θ, its gradient and what the
-    optimizer remembers. While one step follows another there are two steps.
-    """
-    rng = np.random.default_rng(0)
-    X, y = rng.standard_normal((2000, 50)), rng.integers(0, 10, 2000)
-    net = Network([50, 300, 300, 10], "relu", rng=rng)
-    size, batch = net.parameters.nbytes, 64
+def traced(run) -> int:
+    """Return the most bytes that a run held at once."""
     tracemalloc.start()
     try:
-        steps = descend(net, "cross_entropy", X, y, optimizer=name, batch_size=batch, rng=rng)
-        for _ in islice(steps, 40):
-            pass
-        peak = tracemalloc.get_traced_memory()[1]
+        run()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    memory = len(OPTIMIZERS[name].memory)
-    vectors = 1 + 2 * (2 + memory)
-    examples = 8 * len(X) * (51 + 10 + 1)
-    activations = 8 * 2 * (batch + 16) * (51 + 4 * 300)  # the last batch of an epoch has a plan of its own
-    assert peak < vectors * size + examples + activations + 1e5
+
+
+class Memory:
+    """A training run of which the bytes beyond its data and the activations of its batches are counted in vectors."""
+
+    def __init__(self, name, every, rate=0.001):
+        rng = np.random.default_rng(0)
+        X, y = rng.standard_normal((100, 50)), rng.integers(0, 10, 100)
+        self.net = Network([50, 500, 500, 10], "relu", rng=rng)  # its own θ is made before anything is counted
+        self.vector = self.net.parameters.nbytes
+        optimizer = OPTIMIZERS[name](learning_rate=rate)
+
+        def batches():
+            examples = Examples(self.net, "cross_entropy", X, y)
+            return examples, examples.plan(8), examples.plan(100 % 8)
+
+        self.rest = traced(batches) - self.vector  # the gradient is one of those that count
+        self.train = lambda: descend(
+            self.net, "cross_entropy", X, y, optimizer=optimizer, batch_size=8, rng=rng, every=every
+        )
+
+    def vectors(self, peak):
+        return (peak - self.rest) / self.vector
+
+
+SMALL = 0.5  # of a vector: the work array of the update, and what Python itself needs
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_updates_between_two_steps_hold_the_gradient_and_the_optimizers_memory(name):
+    peaks = []
+
+    def rate(t):
+        if t == 2:  # step 0 is gone
+            tracemalloc.reset_peak()
+        if t == 38:
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        return 0.001
+
+    memory = Memory(name, 40, rate)
+    traced(lambda: next(islice(memory.train(), 1, None)))
+    wanted = 1 + len(OPTIMIZERS[name].memory)
+    assert wanted - SMALL < memory.vectors(peaks[0]) < wanted + SMALL
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_walk_holds_a_fixed_number_of_vectors_and_its_steps_theirs(name):
+    """Beside the gradient: a step's θ, gradient and memory; and a copy of the memory, once the next update begins."""
+    remembered = len(OPTIMIZERS[name].memory)
+    memory = Memory(name, 20)
+    peak = traced(lambda: next(islice(memory.train(), 3, None)))
+    assert memory.vectors(peak) < 1 + max(2 + remembered, 2 * remembered) + SMALL
+    memory, kept = Memory(name, 1), []
+    peak = traced(lambda: kept.extend(islice(memory.train(), 6)))
+    assert memory.vectors(peak) < 1 + len(kept) * (2 + remembered) + SMALL
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_loop_over_steps_holds_two_of_them(name, every):
+    memory = Memory(name, every)
+
+    def loop():
+        for _ in islice(memory.train(), 10):
+            pass
+
+    assert memory.vectors(traced(loop)) < 1 + 2 * (2 + len(OPTIMIZERS[name].memory)) + SMALL

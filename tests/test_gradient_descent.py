@@ -6,11 +6,12 @@ import pytest
 
 from nnlib.backpropagation import loss_and_gradient
 from nnlib.datasets import DATASETS
+from nnlib.dropout import Dropout
 from nnlib.errors import NonFiniteError, SettingError, ShapeError, TargetError
 from nnlib.gradient_descent import descend
 from nnlib.losses import LOSSES
 from nnlib.network import Network
-from nnlib.optimizers import OPTIMIZERS, Adam, Momentum
+from nnlib.optimizers import OPTIMIZERS, SGD, Adam, Momentum
 from nnlib.penalties import PENALTIES
 from nnlib.schedules import Cosine
 
@@ -139,6 +140,100 @@ def test_two_forks_on_one_network_do_not_disturb_each_other(batch_size):
     forks = [train(net, "adam", batch_size, start=steps[2]) for _ in range(2)]
     for wanted in steps[3:]:
         assert as_bytes([next(fork) for fork in forks]) == as_bytes([wanted, wanted])
+
+
+SHAPES = {
+    "chain": {},
+    "shortcuts": {"shortcuts": True},
+    "masks": {"masks": [None, np.arange(20).reshape(5, 4) % 3 > 0, None]},
+}
+EXTRAS = {
+    "plain": {},
+    "penalty": {"penalty": PENALTIES["l2"](0.01)},
+    "dropout": {"dropout": Dropout(0.3, rng=rng(8))},
+}
+
+
+def whole(steps):
+    """Return all that steps hold, as bytes where these are numbers."""
+    rows = []
+    for step in steps:
+        order = step.shuffle and (step.shuffle.order.tolist(), step.shuffle.stop, str(step.shuffle.random))
+        batch = None if step.batch is None else step.batch.tolist()
+        state = {name: np.asarray(value).tobytes() for name, value in step.state.items()}
+        rows.append((*as_bytes([step])[0], step.optimizer, state, batch, order))
+    return rows
+
+
+@every_optimizer
+@both_batches
+@both_dtypes
+@pytest.mark.parametrize(
+    ("shape", "extra"),
+    [(shape, extra) for shape in SHAPES for extra in EXTRAS if (shape, extra) != ("shortcuts", "dropout")],
+)
+def test_every_so_many_th_step_is_the_step_it_is_among_all(optimizer, batch_size, dtype, shape, extra):
+    def walk(every, **settings):
+        net = Network([2, 5, 4, 1], "tanh", rng=rng(1), dtype=dtype, **SHAPES[shape])
+        return train(net, optimizer, batch_size, every=every, **EXTRAS[extra], **settings)
+
+    steps = list(islice(walk(1), 16))
+    some = list(islice(walk(5), 4))
+    assert whole(some) == whole(steps[::5])
+    assert whole(islice(walk(5, start=some[1]), 2)) == whole(steps[10::5])
+    assert whole(islice(walk(1, start=some[2]), 5)) == whole(steps[11:])
+    assert whole(islice(walk(3, start=steps[2]), 4)) == whole(steps[5:15:3])
+
+
+def test_a_step_stays_valid_and_the_network_is_put_back_where_it_stood():
+    net, steps, held = make(), [], []
+    for step in islice(train(net, "adam", 16, every=3), 4):
+        assert net.parameters.tobytes() == step.parameters.tobytes()
+        steps.append(step)
+        held.extend(whole([step]))
+        net.parameters[:] = 0
+    assert whole(steps) == held == whole(islice(train(make(), "adam", 16), 0, 10, 3))
+
+
+@both_batches
+def test_an_optimizer_that_keeps_what_it_is_given_can_do_so(batch_size):
+    class Average(SGD):
+        name, memory = "average", ("last", "before")
+
+        def update(self, parameters, gradient, state):
+            step = self.rate(state["t"]) * (gradient + state["last"]) / 2
+            return parameters - step, {"t": state["t"] + 1, "last": gradient, "before": parameters}
+
+    steps = list(islice(train(make(), Average(0.1), batch_size), 9))
+    assert whole(islice(train(make(), Average(0.1), batch_size, every=4), 3)) == whole(steps[::4])
+    for before, after in pairwise(steps):
+        assert (after.state["last"] == before.gradient).all()
+        assert (after.state["before"] == before.parameters).all()
+
+
+@every_optimizer
+@both_batches
+@both_dtypes
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.filterwarnings("error")
+def test_a_walk_of_few_steps_blows_up_where_the_walk_of_all_does(optimizer, batch_size, dtype, shape):
+    def blow_up(every):
+        net = Network([2, 5, 4, 1], "relu", rng=rng(1), dtype=dtype, **SHAPES[shape])
+        rate, order = float(np.finfo(dtype).max) ** 0.75, {} if batch_size is None else {"rng": rng(3)}
+        rule = OPTIMIZERS[optimizer](rate)
+        walk = descend(net, "mse", moons.X, moons.y, optimizer=rule, batch_size=batch_size, every=every, **order)
+        steps = []
+        with pytest.raises(NonFiniteError) as caught:
+            steps.extend(step for step, _ in zip(walk, range(200), strict=False))
+        return steps, caught.value
+
+    (all_steps, error), (some, same) = blow_up(1), blow_up(3)
+    assert whole(some) == whole(all_steps[::3])
+    assert (str(same), same.step, same.layer, same.where, same.formula) == (
+        str(error), error.step, error.layer, error.where, error.formula,
+    )  # fmt: skip
+    assert str(same.value) == str(error.value)
+    assert same.numbers == error.numbers or "with every=1 this says" in same.numbers
 
 
 def test_the_same_seed_gives_the_same_walk_and_another_seed_another():
@@ -277,6 +372,13 @@ def test_an_overflowing_update_is_named_with_what_it_was_made_of(optimizer, rule
         next(walk)
     assert caught.value.formula == f"W ← W − η {rule}"
     assert caught.value.numbers == "η = 1e+300, W was 1, ∂L/∂W was 1e+100"
+    net.parameters = [1.0, 0]
+    walk = descend(net, "mae", [[1e100]], [0.0], optimizer=OPTIMIZERS[optimizer](1e300), every=2)
+    assert next(walk).index == 0
+    with pytest.raises(NonFiniteError, match=r"step 1: W\[0, 0\] of layers\[0\] is -inf") as caught:
+        next(walk)
+    assert caught.value.formula == f"W ← W − η {rule}"
+    assert caught.value.numbers == "η = 1e+300; with every=1 this says as well what W and ∂L/∂W were"
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -315,6 +417,8 @@ def test_bad_data_is_named_before_training(X, y, where):
         ({"batch_size": 51}, SettingError, "batch_size is 51, but there are only 50 examples"),
         ({"batch_size": 5, "rng": None}, SettingError, r"give rng=np\.random\.default_rng\(0\)"),
         ({"batch_size": 5, "rng": 3}, SettingError, r"write rng=np\.random\.default_rng\(3\)"),
+        ({"every": 0}, SettingError, "every should be a whole number"),
+        ({"every": 2.5}, SettingError, "every should be a whole number"),
         ({"penalty": 0.1}, SettingError, "penalty should come from PENALTIES"),
     ],
 )
