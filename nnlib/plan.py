@@ -321,15 +321,15 @@ def _mse(add, i, z, delta, total, y):
 
 
 def _binary_cross_entropy(add, i, z, delta, total, sign):
-    """With the margin m = z for y = 0 and -z for y = 1: L = Σ ln(1 + exp m), δ = ± 1 / (1 + exp(-m))."""
+    """With the margin m = z for y = 1 and -z for y = 0: L = Σ ln(1 + exp(-m)), δ = ∓ 1 / (1 + exp m)."""
     m, ones = np.empty_like(z), np.ones(z.size, z.dtype)
-    zero, one = np.zeros((), z.dtype), np.ones((), z.dtype)
+    zero, minus_one = np.zeros((), z.dtype), np.full((), -1, z.dtype)
     add(f"m = ± z{i}", np.multiply, z, sign.T, m)
-    add(f"δ{i} = ln(1 + exp m)", np.logaddexp, zero, m, delta, only_value=True)
+    add(f"δ{i} = −m", np.negative, m, delta, only_value=True)
+    add(f"δ{i} = ln(1 + exp δ{i})", np.logaddexp, zero, delta, delta, only_value=True)
     add(f"L = Σ δ{i}", delta.reshape(-1).dot, ones, total, only_value=True)
-    add("m = −m", np.negative, m, m)
     add("m = exp m", np.exp, m, m)
-    add("m = 1 + m", np.add, one, m, m)
+    add("m = −1 − m", np.subtract, minus_one, m, m)
     add(f"δ{i} = ± 1 / m", np.divide, sign.T, m, delta)
     return 1 / z.size, 1 / z.size
 
@@ -368,7 +368,7 @@ def _loss_kernel(loss: Loss, y: np.ndarray) -> tuple[Callable, np.ndarray]:
             return _mse, y
         certain = ((y == 0) | (y == 1)).all()
         if loss.name == "binary_cross_entropy" and certain:
-            return _binary_cross_entropy, 1 - 2 * y
+            return _binary_cross_entropy, 2 * y - 1
         if loss.name == "cross_entropy" and certain and (y.sum(axis=-1) == 1).all():
             return _cross_entropy, y.argmax(axis=-1)
     return partial(_plain_loss, loss), y

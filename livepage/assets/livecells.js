@@ -65,7 +65,7 @@
     const reset = button("Reset", () => restore());
     const stop = button("Interrupt", () => python.interrupt());
     reset.hidden = stop.hidden = true;
-    const status = element("span", { className: "livecell-status", role: "status" });
+    const status = element("span", { role: "status" });
     const bar = element("div", { className: "livecell-bar" }, run, edit, stop, reset, status);
     const output = element("div", { className: "livecell-output", hidden: true });
     input.after(bar, output);
@@ -156,7 +156,7 @@
 
     async function show({ value, html, figure, error, verdict }) {
       if (error) output.append(element("pre", { className: "livecell-error", role: "alert", textContent: error }));
-      if (html) output.append(element("div", { className: "livecell-html", innerHTML: html }));
+      if (html) output.append(element("div", { innerHTML: html }));
       else if (value !== undefined) output.append(element("pre", { className: "livecell-text", textContent: value }));
       if (figure) {
         const view = element("div", {});
@@ -164,8 +164,8 @@
         await window.livepage.show(figure, view);
       }
       if (verdict) {
-        const state = verdict.solved ? "livecell-right" : "livecell-wrong";
-        output.append(element("p", { className: `livecell-verdict ${state}`, role: "status", textContent: verdict.text }));
+        const className = verdict.solved ? "livecell-verdict livecell-right" : "livecell-verdict";
+        output.append(element("p", { className, role: "status", textContent: verdict.text }));
       }
     }
   }

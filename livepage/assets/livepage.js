@@ -404,16 +404,17 @@
   // ---- the page itself ----------------------------------------------------------------------------------------
 
   // What scrolls sideways inside itself must be reachable by keyboard.
+  const SCROLLERS = [
+    "pre", ".math", "mjx-container", ".pst-scrollable-table-container", ".output.text_html",
+  ].map((selector) => `.bd-article ${selector}`).join(", ");
+
   function makeScrollersFocusable() {
     for (const formula of document.querySelectorAll(".bd-article span.math")) {
       const width = formula.querySelector("mjx-math")?.getBoundingClientRect().width ?? 0;
       const wide = width > formula.parentElement.clientWidth + 1 && formula.parentElement.clientWidth > 0;
       formula.classList.toggle("livepage-wide", wide);
     }
-    for (const element of document.querySelectorAll(
-      ".bd-article pre, .bd-article .math, .bd-article mjx-container, .bd-article .pst-scrollable-table-container, " +
-        ".bd-article .output.text_html",
-    )) {
+    for (const element of document.querySelectorAll(SCROLLERS)) {
       const scrolls = element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible";
       if (scrolls) element.tabIndex = 0;
       else if (element.tabIndex === 0) element.removeAttribute("tabindex");
@@ -422,17 +423,10 @@
 
   document.querySelectorAll(".admonition.predict").forEach(askForPrediction);
   bringToLife();
-  const settled = async () => {
+  // Whatever gives a formula or its box another size: type that is set or comes late, a window, a fold that opens.
+  const sizes = new ResizeObserver(() => requestAnimationFrame(makeScrollersFocusable));
+  window.addEventListener("load", async () => {
     await window.MathJax?.startup?.promise;
-    await document.fonts.ready;
-    makeScrollersFocusable();
-  };
-  window.addEventListener("load", settled);
-  document.fonts.addEventListener("loadingdone", makeScrollersFocusable);
-  window.addEventListener("resize", makeScrollersFocusable);
-  // What was folded away had no width to measure.
-  document.addEventListener("toggle", makeScrollersFocusable, true);
-  document.addEventListener("click", (event) => {
-    if (event.target.closest?.(".toggle-button, .admonition.toggle > .admonition-title")) setTimeout(makeScrollersFocusable);
+    for (const element of document.querySelectorAll(`${SCROLLERS}, .bd-article mjx-math`)) sizes.observe(element);
   });
 })();

@@ -27,7 +27,7 @@ export default instrument({
         const { methods, fault } = recording.meta;
         levels = recording.still("levels");
         count = levels.length;
-        const written = (at) => (fault === "labels" ? `${Math.round(100 * levels[at])} %` : number(levels[at], 4));
+        const written = (at) => (fault === "labels" ? `${Math.round(100 * levels[at])}%` : number(levels[at], 4));
         const label = { labels: "training labels that are wrong", examples: "training images", shift: "test images shifted by, pixels" }[fault];
         plot.set({ x: { domain: [-0.15, count - 0.85], ticks: Array.from(levels, (_, i) => i), format: written, label } });
         top.textContent = `Means over ${recording.meta.seeds} seeds; bands from the worst seed to the best`;
@@ -53,7 +53,7 @@ export default instrument({
         KINDS.forEach((_, k) => {
           const value = curve("mean", recording, k)[step];
           place(dots[k], { cx: plot.x(step), cy: plot.y(value) });
-          readings[k].textContent = `${(100 * value).toFixed(1)} %`;
+          readings[k].textContent = `${(100 * value).toFixed(1)}%`;
         });
         const [images, labels, wrong] = ["images", "labels", "wrong"].map(frame.get);
         caption.textContent = fault === "shift" ? "Test images" : "Training images and their labels";

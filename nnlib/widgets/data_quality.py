@@ -70,7 +70,7 @@ class DataQuality(Instrument):
         )  # fmt: skip
         for i, level in enumerate(levels):
             images, labels, wrong = _examples(fault, level)
-            told = ", ".join(f"{name} {100 * value:.1f} %" for name, value in zip(names, mean[i], strict=True))
+            told = ", ".join(f"{name} {100 * value:.1f}%" for name, value in zip(names, mean[i], strict=True))
             yield Frame(
                 f"{_words(fault, level)}: {told}. Means over {SEEDS} seeds.",
                 level=level, images=images, labels=labels, wrong=wrong,
@@ -94,7 +94,7 @@ class DataQuality(Instrument):
             f"{spoil}"
             "    answers = digits.nearest_neighbours(train, test.X, k=3)\n"
             "    right.append(np.mean(answers == test.y))\n"
-            "print(f'three nearest: {100 * np.mean(right):.1f} %')\n"
+            "print(f'three nearest: {100 * np.mean(right):.1f}%')\n"
         )
 
     @staticmethod
@@ -134,7 +134,7 @@ AXES = {
 
 def _words(fault: str, level: float) -> str:
     if fault == "labels":
-        return f"{100 * level:.0f} % of the training labels are wrong"
+        return f"{100 * level:.0f}% of the training labels are wrong"
     if fault == "examples":
         return f"{level:,} training images"
     if not level:

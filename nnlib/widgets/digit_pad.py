@@ -121,7 +121,7 @@ class DigitPad(Instrument):
             drawn = i < len(drawings)
             if drawn:
                 _, truth, stage = drawings[i]
-                what = f"A {truth}, drawn to {(stage + 1) * 100 // STAGES} %"
+                what = f"A {truth}, drawn to {(stage + 1) * 100 // STAGES}%"
             else:
                 truth = test.y[rows[i - len(drawings)]]
                 what = f"Held-out image {rows[i - len(drawings)]}, a {truth}"

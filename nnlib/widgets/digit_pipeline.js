@@ -92,7 +92,7 @@ export default instrument({
           const answered = answers[i] < 10;
           const good = answers[i] === labels[i];
           right += answered && good;
-          words.textContent = answered ? `${answers[i]}${good ? "" : "≠"}${good ? "" : labels[i]}  ${Math.round(100 * sure[i])} %` : `${labels[i]}`;
+          words.textContent = answered ? `${answers[i]}${good ? "" : "≠"}${good ? "" : labels[i]}  ${Math.round(100 * sure[i])}%` : `${labels[i]}`;
           place(box, { class: `dpl-tile${answered ? (good ? " dpl-good" : " dpl-bad") : ""}` });
         });
         place(wall, { "aria-label": answers[0] < 10 ? `${tiles.length} images; ${right} answered rightly` : `${tiles.length} images of handwritten digits` });

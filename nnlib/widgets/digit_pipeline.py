@@ -101,7 +101,7 @@ class DigitPipeline(Instrument):
         ink = train.X[train.X > 0]
         yield frame(
             f"{IMAGES:,} images of 8 by 8 pixels, from 0 (paper) to 1 (ink); {SHOWN} of them are shown, with their "
-            f"labels. {100 * (1 - len(ink) / train.X.size):.0f} % of the pixels are paper.", "Look",
+            f"labels. {100 * (1 - len(ink) / train.X.size):.0f}% of the pixels are paper.", "Look",
         )  # fmt: skip
         yield frame(
             f"Each class by itself: {len(train)} images to train on, {len(validation)} to choose by, {len(test)} to "
@@ -119,11 +119,11 @@ class DigitPipeline(Instrument):
                 lead = f"Epoch {epoch.number} of {EPOCHS}"
             yield frame(
                 f"{lead}: training loss {epoch.train_loss:.3f}, validation loss {epoch.validation_loss:.3f}; "
-                f"right {100 * epoch.train_accuracy:.1f} % and {100 * epoch.validation_accuracy:.1f} %.", stage, epoch,
+                f"right {100 * epoch.train_accuracy:.1f}% and {100 * epoch.validation_accuracy:.1f}%.", stage, epoch,
             )  # fmt: skip
         yield frame(
             f"The validation loss was lowest after epoch {best.number}, {best.validation_loss:.3f}. These weights are "
-            f"taken back; {100 * best.validation_accuracy:.1f} % of the validation images are right.", "Choose", best,
+            f"taken back; {100 * best.validation_accuracy:.1f}% of the validation images are right.", "Choose", best,
         )  # fmt: skip
         net.parameters = best.parameters
         output = net.forward(scaled[test].X).output
@@ -131,7 +131,7 @@ class DigitPipeline(Instrument):
         wrong = int(np.sum(output.argmax(axis=1) != test.y))
         yield frame(
             f"{len(test)} images that nothing was chosen by: {wrong} wrong, "
-            f"{100 * accuracy(output, test.y):.1f} % right, loss {loss:.3f}. Another split gives another number.",
+            f"{100 * accuracy(output, test.y):.1f}% right, loss {loss:.3f}. Another split gives another number.",
             "Test", best, test,
         )  # fmt: skip
 

@@ -102,29 +102,38 @@ def need(found: browsers.Browser) -> browsers.Browser:
     return found
 
 
+Change = Callable[[Path, bytes], bytes | None]
+
+
 class _Handler(SimpleHTTPRequestHandler):
-    change: Callable[[bytes], bytes] | None = None
+    change: Change | None = None
 
     def log_message(self, *arguments: object) -> None:
         """Stay silent: the tests look at the answers."""
 
     def do_GET(self) -> None:
-        """Send a file, or a changed page."""
+        """Send a file, or what the test makes of it."""
         file = Path(self.translate_path(self.path))
-        if not self.change or file.suffix != ".html" or not file.exists():
+        if not self.change or not file.is_file():
             super().do_GET()
             return
-        page = self.change(file.read_bytes())
+        content = self.change(file, file.read_bytes())
+        if content is None:
+            self.send_error(404)
+            return
         self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
+        self.send_header("Content-Type", self.guess_type(file))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(page)
+        self.wfile.write(content)
 
 
 @contextmanager
-def serving(change: Callable[[bytes], bytes] | None = None) -> Iterator[str]:
-    """Serve the built book, its pages changed as the caller wants, on a free port of the loopback interface."""
+def serving(change: Change | None = None) -> Iterator[str]:
+    """Serve the built book on a free port of the loopback interface.
+
+    With `change` a file is sent as ``change(file, content)`` returns it; one for which that is None is missing.
+    """
     handler = type("Handler", (_Handler,), {"change": staticmethod(change) if change else None})
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(book.BUILT))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

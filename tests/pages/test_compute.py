@@ -266,24 +266,33 @@ def test_start_keeps_the_figure_as_it_is_and_says_how_far_it_is(visit: Callable[
     assert not [url for url in asked if url.endswith(".bin")]
 
 
-def test_recordings_stream_and_a_new_setting_takes_the_place_of_the_old(lab: Lab) -> None:
-    counts = lab.page.evaluate("""async name => {
-      const parts = [];
-      const options = {signal: new AbortController().signal, onFrames: bytes => parts.push(bytes.length)};
-      const whole = await livepage.python.compute("training_stepper", SETTINGS, options);
-      const cancelled = new AbortController();
-      const events = [];
-      const first = livepage.python.compute("training_stepper", {...SETTINGS, seed: 1},
-        {signal: cancelled.signal, onFrames: () => cancelled.abort()}).catch(error => events.push(error.name));
-      await first;
-      await livepage.python.compute("step_size", {}, {signal: new AbortController().signal});
-      return [parts, whole.length, events];
-    }""".replace("SETTINGS", json.dumps(settings_of("training_stepper"))))  # fmt: skip
+# Resolves to the size of each part that came of a recording, that of the whole, and how a cancelled run ended.
+STREAMS = """(async () => {
+  const parts = [];
+  const options = {signal: new AbortController().signal, onFrames: bytes => parts.push(bytes.length)};
+  const whole = await livepage.python.compute("training_stepper", SETTINGS, options);
+  const cancelled = new AbortController();
+  const events = [];
+  const first = livepage.python.compute("training_stepper", {...SETTINGS, seed: 1},
+    {signal: cancelled.signal, onFrames: () => cancelled.abort()}).catch(error => events.push(error.name));
+  await first;
+  await livepage.python.compute("step_size", {}, {signal: new AbortController().signal});
+  return [parts, whole.length, events];
+})()"""
+
+
+def expect_streams(evaluate: Callable[[str], Any]) -> None:
+    """See that a recording comes in parts, the first one early, and that a run which is cancelled ends."""
+    counts = evaluate(STREAMS.replace("SETTINGS", json.dumps(settings_of("training_stepper"))))
     parts, whole, events = counts
     assert parts
     assert parts == sorted(parts)
     assert parts[0] < whole / 4
     assert events == ["AbortError"]
+
+
+def test_recordings_stream_and_a_new_setting_takes_the_place_of_the_old(lab: Lab) -> None:
+    expect_streams(lab.page.evaluate)
 
 
 def test_settings_that_no_bank_holds_come_one_after_another_and_the_step_stays(lab: Lab) -> None:
@@ -309,12 +318,17 @@ def test_settings_that_python_refuses_are_told_in_its_words(lab: Lab) -> None:
     expect(lab.hands.root.get_by_role("alert")).to_have_count(0)
 
 
-def broken(route: Route) -> None:
-    """Answer with bytes that are not the file."""
-    answer = route.fetch()
-    body = bytearray(answer.body())
+def damaged(content: bytes) -> bytes:
+    """Return bytes that are not the file."""
+    body = bytearray(content)
     body[len(body) // 2] ^= 1
-    route.fulfill(response=answer, body=bytes(body))
+    return bytes(body)
+
+
+def broken(route: Route) -> None:
+    """Answer with a damaged file."""
+    answer = route.fetch()
+    route.fulfill(response=answer, body=damaged(answer.body()))
 
 
 def answer(pattern: str, **options: Any) -> Callable[[Page], Any]:

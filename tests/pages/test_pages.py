@@ -68,14 +68,17 @@ LOOKS = [("wide", "light"), ("narrow", "dark")]
 
 
 # Most elements of a page are the insides of formulas, which take their colour from the text around them, and words in
-# code. Of the words that are coloured alike, one is enough. Two frames later the page has answered to a new width.
+# code. Of the words that are coloured alike, one is enough. A few frames later the page has answered to a new width.
 MARK_TWINS = """() => {
   const known = new Set();
   for (const word of document.querySelectorAll(".highlight span[class]")) {
     if (known.has(word.className)) word.dataset.twin = "";
     known.add(word.className);
   }
-  return new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => resolve())));
+  return new Promise(resolve => {
+    const look = left => left ? requestAnimationFrame(() => look(left - 1)) : resolve();
+    look(6);
+  });
 }"""
 EMPTY = ("empty-table-header", "summary-name")
 LEFT_OUT = [["mjx-container > *"], ["[data-twin]"]]
