@@ -177,8 +177,10 @@ def listen(
         route.abort()
 
     def failed(request: Request) -> None:
-        # Where JavaScript is off, Chromium gives up the scripts which it had begun to fetch, and calls that "csp".
-        if request.failure != "csp":
+        # Where JavaScript is off, Chromium gives up the scripts which it had begun to fetch, and calls that "csp". And
+        # when a page closes or its address changes, it gives up the page's icon.
+        given_up = request.url.endswith("/icon.svg") and request.failure == "net::ERR_ABORTED"
+        if request.failure != "csp" and not given_up:
             faults.append(f"failed: {request.url} ({request.failure})")
 
     context.route(re.compile(f"^(?!{inside})"), block)
