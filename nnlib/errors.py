@@ -174,8 +174,8 @@ def as_rectangle(name: str, values: Any) -> np.ndarray:
 def as_numbers(name: str, values: Any, dtype: np.dtype | type | None = None) -> np.ndarray:
     """Return `values` as an array of real or complex floats; words and objects raise DTypeError.
 
-    Integers and booleans become floats. With `dtype` the result has this dtype, except that complex values
-    stay complex.
+    Integers and booleans become floats, long doubles doubles. With `dtype` the result has this dtype, except that
+    complex values stay complex.
 
     >>> as_numbers("X", [[1, 2], [3, 4]], np.float32).dtype
     dtype('float32')
@@ -188,10 +188,9 @@ def as_numbers(name: str, values: Any, dtype: np.dtype | type | None = None) -> 
         raise DTypeError(
             f"{name} should hold numbers, got dtype {array.dtype}; convert it first, as in {name}.astype(float)"
         )
-    if array.dtype.kind in "bui":
-        return array.astype(np.float64 if dtype is None else dtype)
-    if dtype is None:
-        return array
     if array.dtype.kind == "c":
-        return array.astype(np.result_type(dtype, np.complex64), copy=False)
+        real = np.dtype(np.float64 if array.dtype.char == "G" else array.real.dtype)
+        dtype = np.result_type(real if dtype is None else dtype, np.complex64)
+    elif dtype is None:
+        dtype = np.float64 if array.dtype.kind in "bui" or array.dtype.char == "g" else array.dtype
     return array.astype(dtype, copy=False)

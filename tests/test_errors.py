@@ -82,6 +82,8 @@ def test_as_numbers_keeps_floats_and_complex_and_converts_the_rest():
     single = np.ones(2, np.float32)
     assert as_numbers("X", single) is single
     assert as_numbers("X", [True]).dtype == np.float64
+    assert as_numbers("X", np.ones(2, np.longdouble)).dtype == np.float64
+    assert as_numbers("X", np.ones(2, np.clongdouble)).dtype == np.complex128
     assert as_numbers("X", single, np.float64).dtype == np.float64
     assert as_numbers("X", [1j], np.float32).dtype == np.complex64
     assert as_numbers("X", [1.0], np.complex128).dtype == np.complex128
