@@ -16,7 +16,7 @@ from nnlib.backpropagation import backward
 from nnlib.dropout import Dropout, as_dropout
 from nnlib.errors import NonFiniteError, SettingError, ShapeError, check_count, check_rng
 from nnlib.losses import Loss
-from nnlib.network import Network
+from nnlib.network import Network, aligned
 from nnlib.optimizers import Optimizer, State, as_optimizer
 from nnlib.penalties import Penalty, as_penalty
 from nnlib.plan import Examples, Plan, fast_update
@@ -226,7 +226,7 @@ class _Walk:
     def __init__(self, net, examples, optimizer, batches, penalty, dropout, every, start):
         self.net, self.examples, self.optimizer, self.batches = net, examples, optimizer, batches
         self.penalty, self.dropout, self.every, self.at = penalty, dropout, every, start
-        self.update = fast_update(optimizer, net.parameters)
+        self.updates = fast_update(optimizer, net.parameters)
         self.is_chain = net.is_chain  # any other network has no plan: it takes every step in the plain form
         self.plans: dict[int | None, Plan] = {}
         if start is not None:
@@ -252,9 +252,13 @@ class _Walk:
         state = step.state if step.optimizer == self.optimizer.name else self.optimizer.start(parameters)
         before = (step.parameters, step.gradient) if self.every == 1 else None
         del step  # its arrays can go, unless someone else keeps it
-        state = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in state.items()}
+        state = {
+            name: aligned(value.shape, value.dtype, value) if isinstance(value, np.ndarray) else value
+            for name, value in state.items()
+        }
+        update = self.updates(parameters, gradient, state)
         for left in range(self.every - 1, -1, -1):
-            self.update(parameters, gradient, state)
+            update()
             index += 1
             batch, value = self.look(index, before, value=not left)
         self.arrive(index, state, batch, value)
@@ -283,8 +287,9 @@ class _Walk:
                 plan.mask(masks)
             mean, gradient, finite = plan.run(batch, value=value)
             if finite and self.penalty is not None:
-                mean = _add_penalty(self.net, self.penalty, mean, gradient)
-                finite = np.isfinite(mean) and np.isfinite(gradient).all()
+                more = _add_penalty(self.net, self.penalty, gradient)
+                mean += more  # NaN stays NaN: a loss that was not asked for
+                finite = np.isfinite(more) and not np.isinf(mean) and np.isfinite(gradient).all()
         if not finite:
             mean = self.in_plain_form(index, batch, masks, before)
         return batch, mean
@@ -299,7 +304,7 @@ class _Walk:
         gradient = self.examples.gradient
         gradient[:] = sweep.gradient
         if self.penalty is not None:
-            value = _add_penalty(net, self.penalty, value, gradient)
+            value += _add_penalty(net, self.penalty, gradient)
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             raise non_finite(
                 net,
@@ -323,10 +328,10 @@ def _context_without_warnings() -> Context:
     return context
 
 
-def _add_penalty(net: Network, penalty: Penalty, value: float, gradient: np.ndarray) -> float:
-    """Add a penalty's slope to the gradient, in place, and return the loss with the penalty."""
+def _add_penalty(net: Network, penalty: Penalty, gradient: np.ndarray) -> float:
+    """Add a penalty's slope to the gradient, in place, and return its value."""
     gradient += penalty.slope(net)
-    return value + penalty.value(net)
+    return penalty.value(net)
 
 
 def _generator(state: dict[str, Any]) -> np.random.Generator:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import isfinite, sqrt
+from math import frexp, isfinite, nan, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ import numpy as np
 from nnlib.activations import ACTIVATIONS, Activation
 from nnlib.errors import SettingError
 from nnlib.losses import LOSSES, Loss, as_loss
-from nnlib.network import Network
+from nnlib.network import Network, aligned
 from nnlib.optimizers import SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp, State
 from nnlib.schedules import as_schedule
 
@@ -81,9 +81,9 @@ class Examples:
         self.net, self.loss = net, as_loss(loss)
         X = net.check_inputs(X)
         self.y = self.loss.prepare(y, (len(X), net.sizes[-1]), net.dtype)
-        self.with_ones = np.ones((len(X), net.sizes[0] + 1), net.dtype)
+        self.with_ones = aligned((len(X), net.sizes[0] + 1), net.dtype, 1)
         self.with_ones[:, :-1] = X
-        self.gradient = np.empty_like(net.parameters)
+        self.gradient = aligned(net.parameters.size, net.dtype)
 
     def __len__(self) -> int:
         return len(self.with_ones)
@@ -120,14 +120,14 @@ class Plan:
             raise SettingError("a plan is for a chain of layers; with shortcuts or masks use loss_and_gradient")
         self.size = len(examples) if size is None else size
         self.calls: list[Call] = []
-        make_kernel, target = _loss_kernel(loss, examples.y)
+        make_kernel, target = _loss_kernel(loss, examples.y, self.size)
         x, y = examples.with_ones, target
         if size is not None:
-            x, y = (np.empty((size, *data.shape[1:]), data.dtype) for data in (x, y))
+            x, y = (aligned((size, *data.shape[1:]), data.dtype) for data in (x, y))
         self._takes = () if size is None else ((examples.with_ones.take, x), (target.take, y))
 
-        rows = [np.ones((outputs + 1, self.size), net.dtype) for outputs in net.sizes[1:]]
-        zeros = np.zeros(max(net.sizes[1:]) * self.size, net.dtype)
+        rows = [aligned((outputs + 1, self.size), net.dtype, 1) for outputs in net.sizes[1:]]
+        zeros = aligned(max(net.sizes[1:]) * self.size, net.dtype, 0)
         kernels = [_activation_kernel(layer.activation)(zeros) for layer in net.layers]
         last = len(net.layers) - 1
         self._masks = [np.empty((m, self.size), net.dtype) for m in net.sizes[1:-1]] if dropout else []
@@ -142,8 +142,11 @@ class Plan:
             seen = heard[i] if i < last else row
         self.output = rows[-1][:-1]
 
-        delta, self._total = np.empty_like(self.output), np.zeros((), net.dtype)
-        factors = make_kernel(self._add, last, self.output, delta, self._total, y)
+        delta, self._total = aligned(self.output.shape, net.dtype), np.zeros((), net.dtype)
+        self._value_factor, factor = make_kernel(self._add, last, self.output, delta, self._total, y)
+        exact = frexp(factor)[0] == 0.5  # a power of two rounds nothing: it may stand where there is least to multiply
+        if exact and factor != 1:
+            self._scale(f"δ{last}", factor, delta)
 
         sums = net.blocks(self._gradient)
         for i in range(last, -1, -1):
@@ -153,16 +156,15 @@ class Plan:
                 f"∇{i} = [{f'{name}{i - 1}' if i else 'x0'}; 1] δ{i}ᵀ", seen.dot, delta.T, sums[i]
             )
             if i:
-                below = np.empty_like(rows[i - 1][:-1])
+                below = aligned(rows[i - 1][:-1].shape, net.dtype)
                 self._add(f"{name}'{i - 1} = W{i} δ{i}", net.layers[i].W.dot, delta, below)
                 if dropout:
                     self._add(f"a'{i - 1} = m{i - 1} h'{i - 1}", np.multiply, self._masks[i - 1], below, below)
                 delta = below
-        self._value_factor, factor = factors
-        if factor != 1:
-            self._add(f"∇ = {factor:g} ∇", np.multiply, np.array(factor, net.dtype), self._gradient, self._gradient)
-        # The loss of an infinite logit may be 0.
-        self._watched = self.output.reshape(-1) if make_kernel is _binary_cross_entropy else None
+        if not exact:
+            self._scale("∇", factor, self._gradient)
+        # The gradient of an infinite logit may be 0.
+        self._watched = self.output.reshape(-1)
         self._runs = {
             value: [call.run for call in self.calls if value or not call.only_value] for value in (True, False)
         }
@@ -170,6 +172,10 @@ class Plan:
     def _add(self, formula: str, function: Callable, *arrays: np.ndarray, only_value: bool = False) -> None:
         """Append a call; the last of the arrays is the one that it writes into."""
         self.calls.append(Call(formula, partial(function, *arrays), arrays[-1], only_value))
+
+    def _scale(self, name: str, factor: float, array: np.ndarray) -> None:
+        """Append the call that multiplies an array by a number, in place."""
+        self._add(f"{name} = {factor:g} {name}", np.multiply, np.array(factor, array.dtype), array, array)
 
     def __str__(self) -> str:
         width = max(len(call.formula) for call in self.calls)
@@ -194,7 +200,7 @@ class Plan:
         Returns
         -------
         value : float
-            The mean loss, if it was asked for.
+            The mean loss; NaN if it was not asked for.
         gradient : ndarray (P,)
             ``examples.gradient``, so the next run overwrites it.
         finite : bool
@@ -204,9 +210,12 @@ class Plan:
             take(rows, 0, batch, "clip")
         for run in self._runs[value]:
             run()
-        mean, gradient, watched = self._total.item() * self._value_factor, self._gradient, self._watched
-        finite = isfinite(mean) and isfinite(gradient.dot(gradient))
-        return mean, gradient, finite and (watched is None or isfinite(watched.dot(watched)))
+        gradient, watched = self._gradient, self._watched
+        finite = isfinite(gradient.dot(gradient)) and isfinite(watched.dot(watched))
+        if not value:
+            return nan, gradient, finite
+        mean = self._total.item() * self._value_factor
+        return mean, gradient, finite and isfinite(mean)
 
 
 # Activations. A kernel's `forward` turns z into a, its `backward` a' into δ; a may be used up by then.
@@ -260,9 +269,7 @@ class _ReLU(_InPlace):
         add(f"a{i} = max(0, z{i})", lambda zeros, out: np.maximum(out, zeros, out=out), self.zeros, a)
 
     def backward(self, add, i, a, delta):
-        positive = np.empty(a.shape, bool)
-        add(f"s{i} = a{i} > 0", np.greater, a, self.zeros, positive)
-        add(f"s{i} = s{i} as 0 or 1", lambda s, a: np.copyto(a, s), positive, a)
+        add(f"s{i} = a{i} > 0", np.greater, a, self.zeros, a)
         add(f"δ{i} = a'{i} s{i}", np.multiply, delta, a, delta)
 
 
@@ -334,14 +341,13 @@ def _binary_cross_entropy(add, i, z, delta, total, sign):
     return 1 / z.size, 1 / z.size
 
 
-def _cross_entropy(add, i, z, delta, total, classes):
+def _cross_entropy(add, i, z, delta, total, start):
     """Keep all digits of an almost certain answer: sum the other classes alone, and never take 1 - p."""
     size = z.shape[1]
-    place, count, column = np.empty(size, np.intp), np.array(size), np.arange(size)
+    place, column = np.empty(size, np.intp), np.arange(size)
     top, gap, others, more = (np.empty(size, z.dtype) for _ in range(4))
     flat, zero, one, ones = delta.reshape(-1), np.zeros((), z.dtype), np.ones((), z.dtype), np.ones(size, z.dtype)
-    add("k = where the true class stands", np.multiply, classes, count, place)
-    add("k = its place in δ", np.add, place, column, place)
+    add("k = where the true class stands", np.add, start, column, place)
     add(f"t = max z{i}", partial(np.maximum.reduce, z, 0, None), top)
     add(f"δ{i} = z{i} − t", np.subtract, z, top, delta)
     add(f"g = δ{i}[k]", lambda k, out: flat.take(k, None, out, "clip"), place, gap)
@@ -350,19 +356,18 @@ def _cross_entropy(add, i, z, delta, total, classes):
     add(f"r = Σ δ{i} over the classes", partial(np.add.reduce, delta, 0, None), others)
     add("q = exp(g) − 1", np.expm1, gap, more)
     add("q = q + r", np.add, more, others, more)
-    add("t = ln(1 + q)", np.log1p, more, top)
-    add("t = t − g", np.subtract, top, gap, top)
-    add("L = Σ t", top.dot, ones, total)
+    add("t = ln(1 + q)", np.log1p, more, top, only_value=True)
+    add("t = t − g", np.subtract, top, gap, top, only_value=True)
+    add("L = Σ t", top.dot, ones, total, only_value=True)
     add("q = 1 + q", np.add, one, more, more)
-    add(f"δ{i} = δ{i} / q", np.divide, delta, more, delta)
-    add("r = r / q", np.divide, others, more, others)
     add("r = −r", np.negative, others, others)
     add(f"δ{i}[k] = r", lambda k, r, delta: flat.put(k, r, "clip"), place, others, delta)
+    add(f"δ{i} = δ{i} / q", np.divide, delta, more, delta)
     return 1 / size, 1 / size
 
 
-def _loss_kernel(loss: Loss, y: np.ndarray) -> tuple[Callable, np.ndarray]:
-    """Return the kernel that knows this loss and this kind of target, and the target as it wants it."""
+def _loss_kernel(loss: Loss, y: np.ndarray, size: int) -> tuple[Callable, np.ndarray]:
+    """Return the kernel for this loss, this kind of target and batches of this size, and the target as it wants it."""
     if LOSSES.get(loss.name) == loss:
         if loss.name == "mse":
             return _mse, y
@@ -370,16 +375,21 @@ def _loss_kernel(loss: Loss, y: np.ndarray) -> tuple[Callable, np.ndarray]:
         if loss.name == "binary_cross_entropy" and certain:
             return _binary_cross_entropy, 2 * y - 1
         if loss.name == "cross_entropy" and certain and (y.sum(axis=-1) == 1).all():
-            return _cross_entropy, y.argmax(axis=-1)
+            return _cross_entropy, y.argmax(axis=-1) * size  # where the class's row begins in δ
     return partial(_plain_loss, loss), y
 
 
 # Optimizers. Each function makes the constants of a rule and returns two functions: one sets those that depend on t,
 # the other moves a piece of θ and of the memory, in place.
 
-Update = Callable[[np.ndarray, np.ndarray, State], None]
+Update = Callable[[], None]
 
 PIECE = 32_768  # so many parameters are moved at a time: enough to be fast, and the work array stays small
+
+# What a parameter without a gradient leaves in the memory (a ReLU that has gone silent) fades by 1 - β a step, to
+# numbers below the normal range, on which a processor is many times slower. They are cleared in time.
+FORGET = 64  # every so many steps
+FADED = 1e4  # so many times the smallest normal number: nothing beside any ε or any parameter
 
 
 def _sgd(rule: SGD, constant):
@@ -503,29 +513,39 @@ _UPDATES = {
 }
 
 
-def fast_update(optimizer: Optimizer, like: np.ndarray) -> Update:
-    """Return ``optimizer.update`` in place, for vectors like θ: the parameters and the state are overwritten.
+def fast_update(optimizer: Optimizer, like: np.ndarray) -> Callable[[np.ndarray, np.ndarray, State], Update]:
+    """Return ``optimizer.update`` for vectors like θ, in place.
 
-    An optimizer that is not one of the registry's own computes with its plain ``update``.
+    Give it the parameters, the gradient and the state: it returns a function without arguments that overwrites the
+    parameters and the state by one update for the gradient as it then is. An optimizer that is not one of the
+    registry's own computes with its plain ``update``.
     """
     make = _UPDATES.get(type(optimizer))
     if make is None:
-        return partial(_plain_update, optimizer)
+        return lambda *vectors: partial(_plain_update, optimizer, *vectors)
     set_time, move = make(optimizer, lambda value=0.0: np.array(value, like.dtype))
-    work, in_one_piece = np.empty(min(like.size, PIECE), like.dtype), like.size <= PIECE
+    work, faded = aligned(min(like.size, PIECE), like.dtype), FADED * np.finfo(like.dtype).tiny
 
-    def update(parameters, gradient, state):
-        set_time(state["t"])
+    def begin(parameters: np.ndarray, gradient: np.ndarray, state: State) -> Update:
         memory = [state[name] for name in optimizer.memory]
-        if in_one_piece:
-            move(parameters, gradient, work, *memory)
-        else:
-            for start in range(0, len(parameters), PIECE):
-                piece = [vector[start : start + PIECE] for vector in (parameters, gradient, *memory)]
-                move(*piece[:2], work[: len(piece[0])], *piece[2:])
-        state["t"] += 1
+        pieces = []
+        for start in range(0, like.size, PIECE):
+            first, second, *rest = (vector[start : start + PIECE] for vector in (parameters, gradient, *memory))
+            pieces.append((first, second, work[: len(first)], *rest))
 
-    return update
+        def update():
+            t = state["t"]
+            set_time(t)
+            for piece in pieces:
+                move(*piece)
+            if memory and not (t + 1) % FORGET:
+                for vector in memory:
+                    vector[np.abs(vector) < faded] = 0
+            state["t"] = t + 1
+
+        return update
+
+    return begin
 
 
 def _plain_update(optimizer: Optimizer, parameters, gradient, state) -> None:

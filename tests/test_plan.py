@@ -140,7 +140,7 @@ def test_fast_updates_are_the_updates(name, piece, dtype, monkeypatch):
         g = rng.standard_normal(50).astype(dtype)
         kept = g.copy()
         plain = optimizer.update(plain[0], g, plain[1])
-        update(fast[0], g, fast[1])
+        update(fast[0], g, fast[1])()
         assert (g == kept).all()
         assert list(plain[1]) == list(fast[1])
         exact = name not in ("adam", "adamw", "adagrad", "rmsprop")
@@ -161,9 +161,29 @@ def test_pieces_make_no_difference(name, dtype, monkeypatch):
         moved, optimizer = theta.copy(), OPTIMIZERS[name]()
         state, update = optimizer.start(theta), fast_update(optimizer, theta)
         for g in gradients:
-            update(moved, g, state)
+            update(moved, g, state)()
         results.append([moved.tobytes(), *(np.asarray(value).tobytes() for value in state.values())])
     assert all(result == results[0] for result in results)
+
+
+@both_dtypes
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if OPTIMIZERS[name].memory])
+def test_a_memory_that_fades_never_leaves_the_normal_range(name, dtype):
+    """Half of the parameters lose their gradient, as under a ReLU that has gone silent; θ is still the plain form's."""
+    optimizer, rng, tiny = OPTIMIZERS[name](learning_rate=0.01), np.random.default_rng(0), np.finfo(dtype).tiny
+    theta = rng.standard_normal(8).astype(dtype)
+    plain = theta, optimizer.start(theta)
+    moved, state, g = theta.copy(), optimizer.start(theta), np.empty_like(theta)
+    update = fast_update(optimizer, theta)(moved, g, state)
+    for t in range(8000 if dtype == np.float64 else 1000):
+        g[:] = rng.standard_normal(8)
+        if t > 10:
+            g[:4] = 0
+        plain = optimizer.update(plain[0], g, plain[1])
+        update()
+        for vector in optimizer.memory:
+            assert ((state[vector] == 0) | (np.abs(state[vector]) >= tiny)).all()
+    np.testing.assert_allclose(moved, plain[0], rtol=1e3 * np.finfo(dtype).eps)
 
 
 def test_an_optimizer_of_ones_own_is_used_as_it_is():
