@@ -52,7 +52,7 @@ format: .venv/.installed ## mend what the linter can mend
 	@$(BIN)/python -m pip --python .cache/bench-venv/bin/python install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: .cache/bench-venv/.installed ## measure nnlib against its peers (a table, and _build/benchmarks.svg)
+bench: .cache/bench-venv/.installed ## measure nnlib against its peers (a table, and the numbers of the book's chart)
 	@.cache/bench-venv/bin/python -m benchmarks
 
 speed: .venv/.installed ## measure how fast Python starts and answers in the built book's pages

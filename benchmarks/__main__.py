@@ -1,4 +1,4 @@
-"""Measure: ``python -m benchmarks`` (or ``make bench``) prints a table and draws a chart of it.
+"""Measure: ``python -m benchmarks`` (or ``make bench``) prints a table and stores it for the book's chart.
 
 All contenders of a load take turns in one process, so a busy moment hurts all alike. Each turn is some training
 steps; a number is the median over the turns, a ratio the median of the ratios turn by turn, both with quartiles.
@@ -16,6 +16,7 @@ import sys
 import time
 import warnings
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median, quantiles
@@ -23,12 +24,13 @@ from statistics import median, quantiles
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure nnlib against its peers.")
 parser.add_argument("--threads", type=int, default=2, help="threads of every contender (2)")
 parser.add_argument("--turns", type=int, default=30, help="turns of each contender (30)")
-parser.add_argument("--only", default="", help="only loads with this word in their name")
-parser.add_argument("--chart", type=Path, default=Path("_build/benchmarks.svg"), help="where the chart goes")
+parser.add_argument("--only", default="", help="only loads with this word in their name; nothing is stored")
 parser.add_argument("--no-memory", action="store_true", help="leave out the memory, which takes a process each")
 parser.add_argument("--memory", nargs=2, metavar=("LOAD", "CONTENDER"), help=argparse.SUPPRESS)
 
+RESULTS = Path("benchmarks/results.json")
 NEEDS = {"sklearn": "sklearn", "torch": "torch", "torch_fused": "torch", "jax": "jax"}
+LIBRARIES = {"numpy": "numpy", "sklearn": "scikit-learn", "torch": "torch", "jax": "jax"}
 NAMES = {
     "products": "bare matrix products",
     "nnlib": "nnlib",
@@ -147,62 +149,29 @@ def held_cold(name: str) -> float:
     return float(start_cold(f"{COLD[name]}\nfrom benchmarks.__main__ import largest\nprint(largest())"))
 
 
-def report(title: str, times: dict[str, list[float]], targets: dict[str, float], memory: dict) -> list[tuple]:
-    """Print one load's table and return its rows for the chart."""
+def report(title: str, times: dict[str, list[float]], targets: dict[str, float], memory: dict) -> dict[str, dict]:
+    """Print one load's table and return what to store of it: for each contender microseconds, ratio, megabytes."""
     print(f"\n{title}")
-    rows = []
+    stored = {}
     for contender, values in times.items():
         middle, low, high = (1e6 * value for value in spread(values))
+        entry = stored[NAMES[contender]] = {"microseconds": [round(value, 1) for value in (middle, low, high)]}
         line = f"  {NAMES[contender]:26}{middle:12,.1f} µs  ({low:,.1f} to {high:,.1f})"
         if contender != "nnlib":
             ratio, down, up = ratios(times, contender)
             words = "nnlib takes {:.2f}x" if contender == "products" else "takes {:.2f}x nnlib's time"
             line += f"   {words.format(ratio)} ({down:.2f} to {up:.2f})"
             line += f"  {verdict(contender, ratio, targets.get(contender))}"
-            rows.append((contender, ratio, down, up))
+            entry["ratio"] = [round(value, 2) for value in (ratio, down, up)]
         if memory.get(contender) is not None:
             line += f"   {memory[contender]:,.0f} MB"
+            entry["megabytes"] = round(memory[contender])
         print(line, flush=True)
-    return rows
-
-
-def draw(results: dict[str, list[tuple]], path: Path, note: str) -> None:
-    """Draw how many times nnlib's time each contender takes, on a logarithmic axis."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "nnlib"
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(
-        len(results), 1, figsize=(8, 1 + sum(0.35 * len(rows) + 0.55 for rows in results.values())), squeeze=False,
-        sharex=True, height_ratios=[len(rows) + 1 for rows in results.values()], layout="constrained",
-    )  # fmt: skip
-    for axes, (title, rows) in zip(panels[:, 0], results.items(), strict=True):
-        names, values = [], []
-        for place, (contender, ratio, down, up) in enumerate(rows):
-            if contender == "products":
-                ratio, down, up = 1 / ratio, 1 / up, 1 / down
-            names.append(NAMES[contender])
-            values.append(ratio)
-            axes.barh(place, ratio - 1, left=1, color="#0072B2" if ratio >= 1 else "#D55E00", height=0.6)
-            axes.plot([down, up], [place, place], color="black", lw=1)
-            axes.annotate(f" {ratio:.3g} ", (max(ratio, up, 1), place), va="center", fontsize=8)
-        axes.set_yticks(range(len(names)), names, fontsize=8)
-        axes.set_xscale("log")
-        axes.axvline(1, color="black", lw=0.8)
-        axes.invert_yaxis()
-        axes.set_title(title, fontsize=9, loc="left")
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[-1, 0].set_xlabel(f"time as a multiple of nnlib's (line: the middle half of the turns)\n{note}", fontsize=8)
-    longest = max(row[3] for rows in results.values() for row in rows if row[0] != "products")
-    panels[0, 0].set_xlim(0.2, 2 * longest)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    return stored
 
 
 def main() -> None:
-    """Measure, print and draw."""
+    """Measure, print and store."""
     given = parser.parse_args()
     pin(given.threads)
     warnings.simplefilter("ignore")
@@ -212,8 +181,7 @@ def main() -> None:
     from benchmarks.loads import COLD_TARGETS, LOADS
 
     busy = f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    note = f"float32, {given.threads} threads, {given.turns} turns, {busy}"
-    print(f"Time for a training step: {note}")
+    print(f"Time for a training step: float32, {given.threads} threads, {given.turns} turns, {busy}")
     results = {}
     for title, (make, contenders, steps, targets) in LOADS.items():
         if given.only in title:
@@ -227,9 +195,11 @@ def main() -> None:
         times = cold_start(max(3, given.turns // 5))
         memory = {} if given.no_memory else {name: held_cold(name) for name in times}
         results[title] = report(title, times, COLD_TARGETS, memory)
-    if results:
-        draw(results, given.chart, note)
-        print(f"\nThe chart: {given.chart}")
+    if not given.only:
+        versions = {distribution: version(distribution) for name, distribution in LIBRARIES.items() if find_spec(name)}
+        measured = {"threads": given.threads, "turns": given.turns, "versions": versions, "loads": results}
+        RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
+        print(f"\nStored for the chart, which `make notebooks NAME=plan` draws anew: {RESULTS}")
 
 
 if __name__ == "__main__":
