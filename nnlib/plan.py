@@ -389,7 +389,7 @@ PIECE = 32_768  # so many parameters are moved at a time: enough to be fast, and
 # What a parameter without a gradient leaves in the memory (a ReLU that has gone silent) fades by 1 - β a step, to
 # numbers below the normal range, on which a processor is many times slower. They are cleared in time.
 FORGET = 64  # every so many steps
-FADED = 1e4  # so many times the smallest normal number: nothing beside any ε or any parameter
+FADED = 1e4  # so many times the smallest normal number: nothing beside a usual ε or a parameter
 
 
 def _sgd(rule: SGD, constant):
