@@ -527,20 +527,21 @@ def fast_update(optimizer: Optimizer, like: np.ndarray) -> Callable[[np.ndarray,
     work, faded = aligned(min(like.size, PIECE), like.dtype), FADED * np.finfo(like.dtype).tiny
 
     def begin(parameters: np.ndarray, gradient: np.ndarray, state: State) -> Update:
-        memory = [state[name] for name in optimizer.memory]
+        vectors = parameters, gradient, *(state[name] for name in optimizer.memory)
         pieces = []
         for start in range(0, like.size, PIECE):
-            first, second, *rest = (vector[start : start + PIECE] for vector in (parameters, gradient, *memory))
-            pieces.append((first, second, work[: len(first)], *rest))
+            theta, g, *memory = (vector[start : start + PIECE] for vector in vectors)
+            pieces.append((theta, g, work[: len(theta)], *memory))
 
         def update():
             t = state["t"]
             set_time(t)
             for piece in pieces:
                 move(*piece)
-            if memory and not (t + 1) % FORGET:
-                for vector in memory:
-                    vector[np.abs(vector) < faded] = 0
+            if not (t + 1) % FORGET:
+                for _, _, magnitude, *memory in pieces:
+                    for vector in memory:
+                        vector[np.abs(vector, magnitude) < faded] = 0
             state["t"] = t + 1
 
         return update

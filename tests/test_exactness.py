@@ -18,7 +18,7 @@ from nnlib.gradient_descent import descend
 from nnlib.losses import LOSSES, Loss
 from nnlib.network import Network
 from nnlib.optimizers import OPTIMIZERS
-from nnlib.plan import Examples
+from nnlib.plan import FORGET, Examples
 
 
 def make(sizes, activation, seed=0, **settings):
@@ -208,11 +208,11 @@ def test_updates_between_two_steps_hold_the_gradient_and_the_optimizers_memory(n
     def rate(t):
         if t == 2:  # step 0 is gone
             tracemalloc.reset_peak()
-        if t == 38:
+        if t == FORGET + 8:  # what has faded was cleared
             peaks.append(tracemalloc.get_traced_memory()[1])
         return 0.001
 
-    memory = Memory(name, 40, rate)
+    memory = Memory(name, FORGET + 10, rate)
     traced(lambda: next(islice(memory.train(), 1, None)))
     wanted = 1 + len(OPTIMIZERS[name].memory)
     assert wanted - SMALL < memory.vectors(peaks[0]) < wanted + SMALL
