@@ -188,9 +188,12 @@ def as_numbers(name: str, values: Any, dtype: np.dtype | type | None = None) -> 
         raise DTypeError(
             f"{name} should hold numbers, got dtype {array.dtype}; convert it first, as in {name}.astype(float)"
         )
+    if array.dtype.char in "gG":
+        array = array.astype(np.float64 if array.dtype.kind == "f" else np.complex128)
+    if array.dtype.kind in "bui":
+        return array.astype(np.float64 if dtype is None else dtype)
+    if dtype is None:
+        return array
     if array.dtype.kind == "c":
-        real = np.dtype(np.float64 if array.dtype.char == "G" else array.real.dtype)
-        dtype = np.result_type(real if dtype is None else dtype, np.complex64)
-    elif dtype is None:
-        dtype = np.float64 if array.dtype.kind in "bui" or array.dtype.char == "g" else array.dtype
+        return array.astype(np.result_type(dtype, np.complex64), copy=False)
     return array.astype(dtype, copy=False)
