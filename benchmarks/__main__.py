@@ -16,7 +16,6 @@ import sys
 import time
 import warnings
 from importlib import import_module
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median, quantiles
@@ -30,7 +29,6 @@ parser.add_argument("--memory", nargs=2, metavar=("LOAD", "CONTENDER"), help=arg
 
 RESULTS = Path("benchmarks/results.json")
 NEEDS = {"sklearn": "sklearn", "torch": "torch", "torch_fused": "torch", "jax": "jax"}
-LIBRARIES = {"numpy": "numpy", "sklearn": "scikit-learn", "torch": "torch", "jax": "jax"}
 NAMES = {
     "products": "bare matrix products",
     "nnlib": "nnlib",
@@ -196,8 +194,7 @@ def main() -> None:
         memory = {} if given.no_memory else {name: held_cold(name) for name in times}
         results[title] = report(title, times, COLD_TARGETS, memory)
     if not given.only:
-        versions = {distribution: version(distribution) for name, distribution in LIBRARIES.items() if find_spec(name)}
-        measured = {"threads": given.threads, "turns": given.turns, "versions": versions, "loads": results}
+        measured = {"threads": given.threads, "turns": given.turns, "loads": results}
         RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
         print(f"\nStored for the chart, which `make notebooks NAME=plan` draws anew: {RESULTS}")
 
